@@ -1,0 +1,170 @@
+"""Columns that hold one vector a row: into a matrix, and with fewer dimensions back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import narwhals as nw
+import numpy as np
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def to_matrix(column: Any, name: str) -> np.ndarray:
+    """Return the vectors of an embedding column as rows.
+
+    Parameters
+    ----------
+    column : pandas or polars Series
+        Of arrays or lists of one length; missing ones are allowed.
+    name : str
+        The column's name, for messages.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, width), float64
+        NaN in the rows that are missing.
+
+    Raises
+    ------
+    ValueError
+        If the vectors are of different lengths, or all are missing.
+    TypeError
+        If they hold something else than numbers.
+    """
+    vectors = _to_arrow(column, name)
+    present, matrix = _present_rows(vectors, name)
+    if present.all():
+        return matrix
+    full = np.full((len(present), matrix.shape[1]), np.nan)
+    full[present] = matrix
+    return full
+
+
+def width(column: Any, name: str) -> int:
+    """Return the one length that all vectors of the column have, or raise ValueError."""
+    return _width(_to_arrow(column, name), name)
+
+
+def shorten(column: Any, mask: np.ndarray, name: str) -> Any:
+    """Return the column with only the dimensions of `mask`, its own type kept.
+
+    Parameters
+    ----------
+    column : pandas or polars Series
+    mask : ndarray of shape (width,), bool
+    name : str
+
+    Raises
+    ------
+    ValueError
+        If the column's vectors are not of the mask's length.
+    """
+    if nw.dependencies.is_pandas_series(column) and column.dtype == object:
+        n_dimensions = width(column, name)
+        _check_width(n_dimensions, len(mask), name)
+        short = np.empty(len(column), dtype=object)
+        for i, vector in enumerate(column):
+            short[i] = _shorten_one(vector, mask)
+        return type(column)(short, index=column.index, name=column.name)
+    vectors = _to_arrow(column, name)
+    _check_width(_width(vectors, name), len(mask), name)
+    short = _shorten_arrow(vectors, mask)
+    if nw.dependencies.is_pandas_series(column):
+        import pandas as pd
+
+        values = pd.arrays.ArrowExtensionArray(short)
+        return pd.Series(values, index=column.index, name=column.name)
+    return type(column)(column.name, short)
+
+
+def _to_arrow(column: Any, name: str) -> pa.Array:
+    import pyarrow as pa
+    import pyarrow.types as pt
+
+    try:
+        if nw.dependencies.is_polars_series(column):
+            vectors = column.to_arrow()
+        else:
+            vectors = pa.array(column, from_pandas=True)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+        raise TypeError(
+            f"Embedding column {name!r} must hold vectors of numbers, one a row: {error}"
+        ) from error
+    if isinstance(vectors, pa.ChunkedArray):
+        vectors = vectors.combine_chunks()
+    if pt.is_null(vectors.type):
+        raise ValueError(f"Embedding column {name!r} is missing in every row. Drop it.")
+    kind = vectors.type.value_type
+    if not (pt.is_floating(kind) or pt.is_integer(kind) or pt.is_boolean(kind)):
+        raise TypeError(
+            f"Embedding column {name!r} must hold vectors of numbers. Got vectors of {kind} "
+            "instead. Convert or drop it."
+        )
+    return vectors
+
+
+def _width(vectors: pa.Array, name: str) -> int:
+    import pyarrow.compute as pc
+
+    lengths = np.unique(pc.list_value_length(vectors).drop_null().to_numpy())
+    if len(lengths) == 0:
+        raise ValueError(f"Embedding column {name!r} is missing in every row. Drop it.")
+    if len(lengths) > 1:
+        raise ValueError(
+            f"Embedding column {name!r} must hold vectors of one length. Got lengths "
+            f"{lengths[0]} to {lengths[-1]}. Pad, pool or cut them to one length."
+        )
+    return int(lengths[0])
+
+
+def _check_width(found: int, expected: int, name: str) -> None:
+    if found != expected:
+        raise ValueError(
+            f"Embedding column {name!r} has vectors of length {found}, and had {expected} in "
+            "fit. Pass vectors of the same model."
+        )
+
+
+def _present_rows(vectors: pa.Array, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Which rows have a vector, shape (n_rows,), and those vectors, (n_present, width)."""
+    n_dimensions = _width(vectors, name)
+    present = np.asarray(vectors.is_valid())
+    flat = vectors.drop_null().flatten().to_numpy(zero_copy_only=False)
+    return present, flat.astype(float).reshape(-1, n_dimensions)
+
+
+def _shorten_one(vector: Any, mask: np.ndarray) -> Any:
+    if isinstance(vector, np.ndarray):
+        return vector[mask]
+    if isinstance(vector, (list, tuple)):
+        return type(vector)(value for value, keep in zip(vector, mask, strict=True) if keep)
+    return vector
+
+
+def _shorten_arrow(vectors: pa.Array, mask: np.ndarray) -> pa.Array:
+    import pyarrow as pa
+    import pyarrow.types as pt
+
+    present = np.asarray(vectors.is_valid())
+    flat = vectors.drop_null().flatten()
+    flat = flat.filter(pa.array(np.tile(mask, int(present.sum()))))
+    n_left = int(mask.sum())
+    ends = np.concatenate([[0], np.cumsum(present)]) * n_left
+    missing = pa.array(~present)
+    if pt.is_fixed_size_list(vectors.type):
+        # a fixed-size list has room for the vectors that are missing, too
+        filled = _spread(flat, np.repeat(present, n_left)) if not present.all() else flat
+        return pa.FixedSizeListArray.from_arrays(filled, n_left, mask=missing)
+    if pt.is_large_list(vectors.type):
+        return pa.LargeListArray.from_arrays(pa.array(ends, pa.int64()), flat, mask=missing)
+    return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), flat, mask=missing)
+
+
+def _spread(flat: pa.Array, present: np.ndarray) -> pa.Array:
+    """Put nulls between the values of `flat` where `present` is False."""
+    import pyarrow as pa
+
+    idx = np.cumsum(present) - 1
+    return flat.take(pa.array(idx, mask=~present))

@@ -1,0 +1,234 @@
+"""Any table into a matrix of numbers that knows which column each of its features came from."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.preprocessing import StandardScaler
+
+from featprune.provenance import probe_owners
+from featprune.table import EMBEDDING, NUMBER, OTHER, Table, quote_some
+
+
+class Encoded(NamedTuple):
+    """A table as numbers.
+
+    Attributes
+    ----------
+    values : ndarray of float64 or CSR matrix, shape (n_rows, n_features)
+    owner : ndarray of shape (n_features,), int
+        The column that each feature came from; ascending.
+    dimension : ndarray of shape (n_features,), int
+        Which dimension of an embedding column a feature is, -1 for all others.
+    """
+
+    values: Any
+    owner: np.ndarray
+    dimension: np.ndarray
+
+
+class TableEncoder:
+    """Encode tables of one layout: learn on some rows, apply to others.
+
+    Parameters
+    ----------
+    encoder : "auto", transformer or None
+        ``"auto"``: numbers as they are, embeddings dimension by dimension, everything else
+        through skrub's TableVectorizer; missing numbers become the mean, and a feature that
+        says so joins their column. A transformer: applied to the whole table; each feature it
+        makes must come from one column. None: every column must be a number, none missing.
+    standardize : bool
+        Scale every feature to mean 0 and variance 1. Sparse matrices are scaled, not centred:
+        they would not stay sparse.
+    random_state : int or None
+        Seed of what is random in the encoding of long texts.
+
+    Attributes
+    ----------
+    owner_, dimension_ : ndarray of shape (n_features,), int
+        As in :class:`Encoded`; set by `fit_transform`.
+    """
+
+    def __init__(self, encoder: Any, *, standardize: bool, random_state: int | None) -> None:
+        self.encoder = encoder
+        self.standardize = standardize
+        self.random_state = random_state
+
+    def fit_transform(
+        self, table: Table, y: np.ndarray | None, sample_weight: np.ndarray | None
+    ) -> Encoded:
+        """Learn the encoding from `table` and apply it.
+
+        Parameters
+        ----------
+        table : Table
+        y : ndarray of shape (n_rows,), optional
+            For transformers that look at the target.
+        sample_weight : ndarray of shape (n_rows,), optional
+            Weights of the means and variances.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For values that the encoding cannot take; the message names the columns.
+        """
+        if self.encoder is None:
+            _refuse_other_than_numbers(table)
+        self._transformer = self._new_transformer(table)
+        encoded = self._with_flags(_join(self._blocks(table, y, fit=True)), fit=True)
+        values, self.owner_, self.dimension_ = encoded
+        _refuse_constant(values)
+        self._scaler = StandardScaler(
+            with_mean=not sparse.issparse(values), with_std=self.standardize, copy=False
+        ).fit(values, sample_weight=sample_weight)
+        return Encoded(self._finish(values, table), self.owner_, self.dimension_)
+
+    def transform(self, table: Table) -> Any:
+        """Apply the learned encoding; returns the values alone."""
+        encoded = self._with_flags(_join(self._blocks(table, None, fit=False)), fit=False)
+        return self._finish(encoded.values, table)
+
+    def _new_transformer(self, table: Table) -> Any:
+        if self.encoder is None:
+            return None
+        if not _is_auto(self.encoder):
+            return clone(self.encoder)
+        if OTHER not in table.kinds:
+            return None
+        from skrub import StringEncoder, TableVectorizer
+
+        return TableVectorizer(high_cardinality=StringEncoder(random_state=self.random_state))
+
+    def _blocks(self, table: Table, y: np.ndarray | None, fit: bool) -> list[Encoded]:
+        if self.encoder is not None and not _is_auto(self.encoder):
+            return [self._by_transformer(table, y, fit)]
+        if sparse.issparse(table.native):
+            values = table.native.astype(float)
+            return [Encoded(values, np.arange(values.shape[1]), np.full(values.shape[1], -1))]
+        blocks = []
+        numbers = [i for i, kind in enumerate(table.kinds) if kind == NUMBER]
+        if numbers:
+            values = table.numbers(numbers)
+            blocks.append(Encoded(values, np.array(numbers), np.full(len(numbers), -1)))
+        for i, kind in enumerate(table.kinds):
+            if kind == EMBEDDING:
+                values = table.vectors(i)
+                width = values.shape[1]
+                blocks.append(Encoded(values, np.full(width, i), np.arange(width)))
+        if OTHER in table.kinds:
+            blocks.append(self._by_skrub(table, fit))
+        return blocks
+
+    def _by_skrub(self, table: Table, fit: bool) -> Encoded:
+        others = [i for i, kind in enumerate(table.kinds) if kind == OTHER]
+        frame = table.take(others)
+        frame.columns = [table.names[i] for i in others]
+        vectorizer = self._transformer
+        made = vectorizer.fit_transform(frame) if fit else vectorizer.transform(frame)
+        position = {table.names[i]: i for i in others}
+        owner = [position[vectorizer.output_to_input_[name]] for name in made.columns]
+        values = np.asarray(made.to_numpy(), dtype=float)
+        return Encoded(values, np.array(owner, dtype=np.intp), np.full(len(owner), -1))
+
+    def _by_transformer(self, table: Table, y: np.ndarray | None, fit: bool) -> Encoded:
+        transformer = self._transformer
+        if fit:
+            values = _as_matrix(transformer.fit_transform(table.native, y))
+            self._probed = probe_owners(transformer, table, values, _as_matrix)
+        else:
+            values = _as_matrix(transformer.transform(table.native))
+        alive = np.flatnonzero(self._probed >= 0)
+        return Encoded(values[:, alive], self._probed[alive], np.full(len(alive), -1))
+
+    def _with_flags(self, encoded: Encoded, fit: bool) -> Encoded:
+        """Add one feature for each column that had missing numbers when this was learned."""
+        values, owner, _ = encoded
+        if not _is_auto(self.encoder) or sparse.issparse(values) or not len(owner):
+            return encoded
+        if not fit and not len(self._flagged):
+            return encoded
+        starts = np.flatnonzero(np.diff(owner, prepend=-1))
+        columns = owner[starts]
+        missing = np.logical_or.reduceat(np.isnan(values), starts, axis=1)
+        if fit:
+            self._flagged = columns[missing.any(axis=0)]
+        if not len(self._flagged):
+            return encoded
+        flags = missing[:, np.searchsorted(columns, self._flagged)].astype(float)
+        return _join([encoded, Encoded(flags, self._flagged, np.full(len(self._flagged), -1))])
+
+    def _finish(self, values: Any, table: Table) -> Any:
+        """Refuse infinite values, scale, and put the mean where a number is missing."""
+        stored = values.data if sparse.issparse(values) else values
+        self._refuse(values, np.isinf(stored), "infinite values", "Replace or drop them.", table)
+        missing = np.isnan(stored)
+        if missing.any():
+            if sparse.issparse(values):
+                mend = "Replace them: a sparse matrix is not imputed."
+                self._refuse(values, missing, "missing values (NaN)", mend, table)
+            if not _is_auto(self.encoder):
+                mend = "Impute them, or pass encoder='auto'."
+                self._refuse(values, missing, "missing values (NaN)", mend, table)
+            means = np.nan_to_num(self._scaler.mean_)  # 0 where all were missing
+            values[missing] = np.broadcast_to(means, values.shape)[missing]
+        return self._scaler.transform(values) if self.standardize else values
+
+    def _refuse(self, values: Any, bad: np.ndarray, what: str, mend: str, table: Table) -> None:
+        if not bad.any():
+            return
+        features = np.unique(
+            values.tocsr().indices[bad] if sparse.issparse(values) else np.nonzero(bad)[1]
+        )
+        columns = [table.names[i] for i in np.unique(self.owner_[features])]
+        noun = "column" if len(columns) == 1 else "columns"
+        raise ValueError(f"X has {what} in {noun} {quote_some(columns)}. {mend}")
+
+
+def _refuse_constant(values: Any) -> None:
+    """Raise if no feature tells one row from another."""
+    if values.shape[1] and sparse.issparse(values):
+        alive = (values.max(axis=0) != values.min(axis=0)).nnz
+    else:
+        first = values[:1]
+        alive = not ((values == first) | (np.isnan(values) & np.isnan(first))).all()
+    if not alive:
+        raise ValueError(
+            "Every column of X has one and the same value in all rows, so there is nothing to "
+            "choose by. Pass a table with columns that vary."
+        )
+
+
+def _is_auto(encoder: Any) -> bool:
+    return isinstance(encoder, str) and encoder == "auto"
+
+
+def _as_matrix(values: Any) -> Any:
+    """Whatever a transformer returned, as a float64 array or CSR matrix."""
+    if sparse.issparse(values):
+        return sparse.csr_array(values, dtype=float)
+    if hasattr(values, "to_numpy"):
+        values = values.to_numpy()
+    return np.array(values, dtype=float, ndmin=2)
+
+
+def _join(blocks: list[Encoded]) -> Encoded:
+    """Put the blocks side by side, features in the order of their columns."""
+    if len(blocks) == 1:
+        return blocks[0]
+    owner = np.concatenate([block.owner for block in blocks])
+    dimension = np.concatenate([block.dimension for block in blocks])
+    by_owner = np.argsort(owner, kind="stable")
+    values = np.concatenate([block.values for block in blocks], axis=1)[:, by_owner]
+    return Encoded(values, owner[by_owner], dimension[by_owner])
+
+
+def _refuse_other_than_numbers(table: Table) -> None:
+    names = [name for name, kind in zip(table.names, table.kinds, strict=True) if kind == OTHER]
+    if names:
+        raise ValueError(
+            f"With encoder=None every column must be a number, and {quote_some(names)} "
+            f"{'is' if len(names) == 1 else 'are'} not. Pass encoder='auto', or encode before."
+        )

@@ -1,0 +1,46 @@
+"""Checks of parameters that several classes share; each says what was expected and what came."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import Any
+
+
+def check_count(value: Any, parameter: str, owner: str, least: int = 1) -> None:
+    """Raise unless `value` is an int of at least `least`."""
+    _check(value, _is_int(value) and value >= least, f"an int >= {least}", parameter, owner)
+
+
+def check_step(value: Any, owner: str) -> None:
+    """Raise unless `value` is a step: an int >= 1 or a float in (0, 1)."""
+    is_share = isinstance(value, Real) and not _is_int(value) and 0 < value < 1
+    good = is_share or (_is_int(value) and value >= 1)
+    _check(value, good, "an int >= 1 or a float in (0, 1)", "step", owner)
+
+
+def check_flag(value: Any, parameter: str, owner: str) -> None:
+    """Raise unless `value` is True or False."""
+    _check(value, isinstance(value, bool), "True or False", parameter, owner)
+
+
+def check_choice(value: Any, parameter: str, owner: str, choices: tuple[Any, ...]) -> None:
+    """Raise unless `value` is one of `choices`."""
+    known = any(type(value) is type(choice) and value == choice for choice in choices)
+    listed = " or ".join(repr(choice) for choice in choices)
+    _check(value, known, listed, parameter, owner)
+
+
+def _is_int(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _check(value: Any, good: bool, expected: str, parameter: str, owner: str) -> None:
+    if not good:
+        raise _error_class(value)(
+            f"The {parameter!r} parameter of {owner} must be {expected}. Got {value!r} instead."
+        )
+
+
+def _error_class(value: Any) -> type[Exception]:
+    """A number or a word that is out of range is a ValueError, anything else a TypeError."""
+    return ValueError if isinstance(value, (Real, str)) else TypeError

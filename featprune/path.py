@@ -1,0 +1,273 @@
+"""The elimination path: the order in which columns went, and the score at each size."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from featprune.files import replacing
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, eq=False)
+class EliminationPath:
+    """The order in which units of a table left, and what each size was worth.
+
+    A *unit* is what leaves as a whole: a column, a group of columns, or one dimension of an
+    embedding. Model ``s`` was fitted on ``sizes[s]`` units.
+
+    Parameters
+    ----------
+    names : tuple of str
+        The units' names, in the order of the table.
+    order : ndarray of shape (n_removed,), int
+        Units in the order in which they left, first gone first. Those that are not in it
+        never left.
+    criterion : ndarray of shape (n_removed,), float
+        The criterion of each unit of `order` in the model because of which it left.
+    sizes : ndarray of shape (n_sizes,), int
+        The sizes at which there was a model, descending.
+    scores : ndarray of shape (n_folds, n_sizes), float, or None
+        Score of each fold's model on that fold's held-out rows; None if there were no folds.
+    fold_orders : ndarray of shape (n_folds, n_removed), int, or None
+        The `order` of each fold.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> path = EliminationPath(
+    ...     names=("a", "b", "c"),
+    ...     order=np.array([1, 0]),
+    ...     criterion=np.array([0.1, 0.5]),
+    ...     sizes=np.array([3, 2, 1]),
+    ... )
+    >>> path.support(2).tolist()
+    [True, False, True]
+    >>> path.ranking(1).tolist()
+    [2, 3, 1]
+    """
+
+    names: tuple[str, ...]
+    order: np.ndarray
+    criterion: np.ndarray
+    sizes: np.ndarray
+    scores: np.ndarray | None = None
+    fold_orders: np.ndarray | None = None
+
+    @property
+    def mean_scores(self) -> np.ndarray | None:
+        """Mean score over the folds at each of `sizes`, shape (n_sizes,); None without folds."""
+        return None if self.scores is None else self.scores.mean(axis=0)
+
+    @property
+    def score_errors(self) -> np.ndarray | None:
+        """Standard error of the mean score at each of `sizes`, shape (n_sizes,).
+
+        The sample standard deviation over the folds divided by the square root of their
+        number. Folds share training rows, so this is a yardstick, not a confidence interval.
+        """
+        if self.scores is None:
+            return None
+        n_folds = len(self.scores)
+        if n_folds == 1:
+            return np.zeros(self.scores.shape[1])
+        return self.scores.std(axis=0, ddof=1) / np.sqrt(n_folds)
+
+    def support(self, size: int) -> np.ndarray:
+        """Return the mask of the `size` units that stay, shape (n_units,).
+
+        `size` may lie between two of `sizes`: of the units that left in one step, the
+        weakest are left out first.
+        """
+        return _support(self.order, len(self.names), size)
+
+    def ranking(self, size: int) -> np.ndarray:
+        """Rank the units as scikit-learn's RFE does when it stops at `size`.
+
+        Returns
+        -------
+        ndarray of shape (n_units,), int
+            1 for those that stay; those that left last have rank 2, and units that left in
+            the same step share a rank.
+        """
+        return _ranking(self.order, self.sizes, len(self.names), size)
+
+    def cv_results(self) -> Mapping[str, np.ndarray]:
+        """Return the scores under the keys of scikit-learn's ``RFECV.cv_results_``.
+
+        Keys: ``n_features``, ``mean_test_score``, ``std_test_score`` and, per fold,
+        ``split{i}_test_score``, ``split{i}_ranking`` and ``split{i}_support``; rows ascend
+        with the number of features. The last two are n_sizes × n_units each and made anew at
+        each access: at 20,000 columns one of them would take gigabytes.
+        """
+        if self.scores is None or self.fold_orders is None:
+            raise ValueError("This path has no scores: it was fitted without cross-validation.")
+        return CVResults(self)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row a unit, in the order in which they left, those that stayed last.
+
+        Columns: ``name``; ``size_before``, how many units there were when it left (missing if
+        it stayed); ``criterion``; with folds ``mean_score`` and ``score_error``, the score of
+        the model from which it was dropped, and ``score_fold{i}``.
+        """
+        import pandas as pd
+
+        stayed = np.flatnonzero(self.support(len(self.names) - len(self.order)))
+        step = np.repeat(np.arange(len(self.sizes) - 1), -np.diff(self.sizes))
+        step = np.concatenate([step, np.full(len(stayed), len(self.sizes) - 1)])
+        units = np.concatenate([self.order, stayed])
+        frame = pd.DataFrame(
+            {
+                "name": [self.names[unit] for unit in units],
+                "size_before": self.sizes[step],
+                "criterion": np.concatenate([self.criterion, np.full(len(stayed), np.nan)]),
+            }
+        )
+        if self.scores is not None:
+            frame["mean_score"] = self.mean_scores[step]
+            frame["score_error"] = self.score_errors[step]
+            for i, fold_scores in enumerate(self.scores):
+                frame[f"score_fold{i}"] = fold_scores[step]
+        return frame
+
+    def save(self, file: str | os.PathLike[str]) -> None:
+        """Write the path to a ``.json`` or ``.parquet`` file; every number survives exactly.
+
+        Raises
+        ------
+        ValueError
+            If the file's name ends in neither.
+        """
+        suffix = _suffix(file)
+        content = {field.name: getattr(self, field.name) for field in fields(self)}
+        content = {
+            key: value.tolist() if isinstance(value, np.ndarray) else value
+            for key, value in content.items()
+        }
+        content = {"schema_version": SCHEMA_VERSION, **content, "names": list(self.names)}
+        with replacing(file) as beside:
+            if suffix == ".json":
+                beside.write_text(json.dumps(content))
+            else:
+                import pyarrow as pa
+                import pyarrow.parquet as pq
+
+                pq.write_table(pa.Table.from_pylist([content]), beside)
+
+    @classmethod
+    def load(cls, file: str | os.PathLike[str]) -> EliminationPath:
+        """Read a path that :meth:`save` wrote.
+
+        Raises
+        ------
+        ValueError
+            If the file is of a newer schema or holds something else.
+        """
+        if _suffix(file) == ".json":
+            content = json.loads(Path(file).read_text())
+        else:
+            import pyarrow.parquet as pq
+
+            content = pq.read_table(file).to_pylist()[0]
+        return cls._from_content(content, file)
+
+    @classmethod
+    def _from_content(cls, content: Any, file: str | os.PathLike[str]) -> EliminationPath:
+        keys = {field.name for field in fields(cls)}
+        if not isinstance(content, dict) or not keys < content.keys():
+            raise ValueError(f"{file} does not hold an elimination path.")
+        if content["schema_version"] > SCHEMA_VERSION:
+            raise ValueError(
+                f"{file} has schema version {content['schema_version']}; this featprune reads "
+                f"up to {SCHEMA_VERSION}. Update featprune to read it."
+            )
+
+        def array(key: str, dtype: type) -> np.ndarray | None:
+            return None if content[key] is None else np.asarray(content[key], dtype=dtype)
+
+        return cls(
+            names=tuple(content["names"]),
+            order=np.asarray(content["order"], dtype=np.intp),
+            criterion=np.asarray(content["criterion"], dtype=float),
+            sizes=np.asarray(content["sizes"], dtype=np.intp),
+            scores=array("scores", float),
+            fold_orders=array("fold_orders", np.intp),
+        )
+
+
+class CVResults(Mapping):
+    """The scores of a path under scikit-learn's keys; the wide arrays are made when asked for."""
+
+    def __init__(self, path: EliminationPath) -> None:
+        self._path = path
+
+    def __getitem__(self, key: str) -> np.ndarray:
+        path = self._path
+        if key == "n_features":
+            return path.sizes[::-1].copy()
+        if key == "mean_test_score":
+            return path.scores.mean(axis=0)[::-1]
+        if key == "std_test_score":
+            return path.scores.std(axis=0)[::-1]
+        for i in range(len(path.scores)):
+            if key == f"split{i}_test_score":
+                return path.scores[i, ::-1].copy()
+            if key == f"split{i}_ranking":
+                return self._stack(_ranking, path.fold_orders[i], path.sizes)
+            if key == f"split{i}_support":
+                return self._stack(_support, path.fold_orders[i])
+        raise KeyError(key)
+
+    def __iter__(self) -> Iterator[str]:
+        yield from ("mean_test_score", "std_test_score")
+        for part in ("test_score", "ranking", "support"):
+            yield from (f"split{i}_{part}" for i in range(len(self._path.scores)))
+        yield "n_features"
+
+    def __len__(self) -> int:
+        return 3 + 3 * len(self._path.scores)
+
+    def __repr__(self) -> str:
+        return f"CVResults({', '.join(self)})"
+
+    def _stack(self, function, *arguments) -> np.ndarray:
+        n_units = len(self._path.names)
+        return np.array([function(*arguments, n_units, size) for size in self._path.sizes[::-1]])
+
+
+def _support(order: np.ndarray, n_units: int, size: int) -> np.ndarray:
+    """Mask of the units that are left when ``n_units - size`` have gone."""
+    smallest = n_units - len(order)
+    if not smallest <= size <= n_units:
+        raise ValueError(f"The path has sizes from {smallest} to {n_units}. Got {size} instead.")
+    support = np.ones(n_units, dtype=bool)
+    support[order[: n_units - size]] = False
+    return support
+
+
+def _ranking(order: np.ndarray, sizes: np.ndarray, n_units: int, size: int) -> np.ndarray:
+    """Ranks as RFE gives them: counted in steps back from the one that reached `size`."""
+    removed = order[: n_units - size]
+    step = np.repeat(np.arange(len(sizes) - 1), -np.diff(sizes))[: len(removed)]
+    ranking = np.ones(n_units, dtype=np.intp)
+    if len(removed):
+        ranking[removed] = step[-1] - step + 2
+    return ranking
+
+
+def _suffix(file: str | os.PathLike[str]) -> str:
+    suffix = Path(file).suffix
+    if suffix not in (".json", ".parquet"):
+        raise ValueError(f"A path is saved as .json or .parquet. Got {str(file)!r} instead.")
+    return suffix

@@ -1,0 +1,1 @@
+"""The selectors, one a file; each stands on base.py."""
