@@ -80,6 +80,7 @@ class TableEncoder:
         self._transformer = self._new_transformer(table)
         encoded = self._with_flags(_join(self._blocks(table, y, fit=True)), fit=True)
         values, self.owner_, self.dimension_ = encoded
+        self._refuse_infinite(values, table)
         _refuse_constant(values)
         self._scaler = StandardScaler(
             with_mean=not sparse.issparse(values), with_std=self.standardize, copy=False
@@ -89,6 +90,7 @@ class TableEncoder:
     def transform(self, table: Table) -> Any:
         """Apply the learned encoding; returns the values alone."""
         encoded = self._with_flags(_join(self._blocks(table, None, fit=False)), fit=False)
+        self._refuse_infinite(encoded.values, table)
         return self._finish(encoded.values, table)
 
     def _new_transformer(self, table: Table) -> Any:
@@ -160,10 +162,13 @@ class TableEncoder:
         flags = missing[:, np.searchsorted(columns, self._flagged)].astype(float)
         return _join([encoded, Encoded(flags, self._flagged, np.full(len(self._flagged), -1))])
 
+    def _refuse_infinite(self, values: Any, table: Table) -> None:
+        infinite = np.isinf(values.data if sparse.issparse(values) else values)
+        self._refuse(values, infinite, "infinite values", "Replace or drop them.", table)
+
     def _finish(self, values: Any, table: Table) -> Any:
-        """Refuse infinite values, scale, and put the mean where a number is missing."""
+        """Scale, and put the mean where a number is missing."""
         stored = values.data if sparse.issparse(values) else values
-        self._refuse(values, np.isinf(stored), "infinite values", "Replace or drop them.", table)
         missing = np.isnan(stored)
         if missing.any():
             if sparse.issparse(values):

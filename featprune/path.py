@@ -41,6 +41,8 @@ class EliminationPath:
         Score of each fold's model on that fold's held-out rows; None if there were no folds.
     fold_orders : ndarray of shape (n_folds, n_removed), int, or None
         The `order` of each fold.
+    baseline : ndarray of shape (n_folds,), float, or None
+        Score of a model that knows no column, on each fold's held-out rows.
 
     Examples
     --------
@@ -63,6 +65,7 @@ class EliminationPath:
     sizes: np.ndarray
     scores: np.ndarray | None = None
     fold_orders: np.ndarray | None = None
+    baseline: np.ndarray | None = None
 
     @property
     def mean_scores(self) -> np.ndarray | None:
@@ -203,6 +206,7 @@ class EliminationPath:
             sizes=np.asarray(content["sizes"], dtype=np.intp),
             scores=array("scores", float),
             fold_orders=array("fold_orders", np.intp),
+            baseline=array("baseline", float),
         )
 
 

@@ -65,6 +65,11 @@ class PrunePlan:
         return [column["name"] for column in self.kept]
 
     @property
+    def masks(self) -> dict[str, np.ndarray]:
+        """Which dimensions are kept of embedding columns that lose some, by name."""
+        return {column["name"]: _mask(column) for column in self.kept if "width" in column}
+
+    @property
     def fingerprint(self) -> str:
         """SHA-256 of the names and kinds of the table's columns, in their order."""
         return fingerprint([(column["name"], column["kind"]) for column in self.columns])
@@ -120,9 +125,7 @@ class PrunePlan:
         table = tables.read(X)
         self.check(dict(zip(table.names, table.kinds, strict=True)))
         position = {name: i for i, name in enumerate(table.names)}
-        masks = {
-            position[column["name"]]: _mask(column) for column in self.kept if "width" in column
-        }
+        masks = {position[name]: mask for name, mask in self.masks.items()}
         return table.take([position[name] for name in self.kept_names], masks)
 
     def save(self, file: str | os.PathLike[str]) -> None:

@@ -115,9 +115,10 @@ class BaseSelector(SelectorMixin, BaseEstimator):
             self._units = units
             self.path_ = path
             self.importances_ = importances
-            vars(self).pop("cv_results_", None)
             if path.scores is not None:
                 self.cv_results_ = path.cv_results()
+            elif hasattr(self, "cv_results_"):
+                del self.cv_results_
             self._cut_at(self.n_features_to_select)
         return self
 
@@ -147,7 +148,7 @@ class BaseSelector(SelectorMixin, BaseEstimator):
     def _cut_at(self, rule: int | float | str) -> None:
         size = cut(self.path_, rule, stacklevel=4)
         kept = self.path_.support(size)
-        self._size = size
+        self.size_ = size
         self._dimensions = self._units.dimensions(kept)
         self.support_ = self._units.columns(kept)
         self.ranking_ = self._units.column_ranking(self.path_.ranking(size))
@@ -182,7 +183,7 @@ class BaseSelector(SelectorMixin, BaseEstimator):
         names, kinds, dtypes = zip(*self._columns, strict=True)
         if tables.is_frame(X):
             names = tuple(str(name) for name in X.columns)
-        idx = np.flatnonzero(self.support_)
+        idx = np.flatnonzero(self.support_).tolist()
         dimensions = {i: mask for i, mask in self._dimensions.items() if self.support_[i]}
         return Table(X, names, kinds, dtypes).take(idx, dimensions)
 
@@ -201,7 +202,7 @@ class BaseSelector(SelectorMixin, BaseEstimator):
             columns=self._columns,
             units=self._units,
             path=self.path_,
-            size=self._size,
+            size=self.size_,
             importances=self.importances_,
             details=details,
         )
@@ -214,8 +215,9 @@ class BaseSelector(SelectorMixin, BaseEstimator):
                     f"Found a table with {X.shape[0]} sample(s) and {X.shape[1]} feature(s). "
                     f"{type(self).__name__} needs at least 2 rows and 1 column."
                 )
+            table = tables.read(X)
             validate_data(self, X, skip_check_array=True)
-            return tables.read(X)
+            return table
         tables.refuse_other_frames(X)
         X = validate_data(
             self,

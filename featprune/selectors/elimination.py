@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import joblib
@@ -30,11 +33,18 @@ class HeldOut(NamedTuple):
     sample_weight: np.ndarray | None
 
 
-class Elimination(NamedTuple):
-    """One path: what the hook returned, and the importances folded into columns."""
+class Scores(NamedTuple):
+    """Scores of held-out rows: of each model, and of one that only guesses."""
+
+    models: np.ndarray
+    baseline: float
+
+
+class _Path(NamedTuple):
+    """One elimination, with the importances of the columns."""
 
     trace: Trace
-    scores: np.ndarray | None
+    scores: Scores | None
     importances: np.ndarray
 
 
@@ -57,14 +67,15 @@ class EliminationSelector(BaseSelector):
         floor: int,
         step: int,
         held_out: HeldOut | None,
-    ) -> tuple[Trace, np.ndarray | None]:
+        progress: Callable[[int, int], None],
+    ) -> tuple[Trace, Scores | None]:
         """Follow one elimination; the arguments are those of ``importance.svm.eliminate``.
 
         Returns
         -------
         trace : Trace
-        scores : ndarray of shape (n_models,) or None
-            Score of each model on the held-out rows, None without any.
+        scores : Scores or None
+            None without held-out rows.
         """
 
     def _check_parameters(self) -> None:
@@ -82,31 +93,33 @@ class EliminationSelector(BaseSelector):
     ) -> tuple[EliminationPath, np.ndarray]:
         n_units = len(units.names)
         floor = min(max(self.min_features_to_select, int(units.protected.sum())), n_units)
-        step = self.step if self.step >= 1 else max(1, int(self.step * n_units))
+        step = int(self.step) if self.step >= 1 else max(1, int(self.step * n_units))
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         splits: list[tuple[np.ndarray, np.ndarray | None]] = [(np.arange(table.n_rows), None)]
         if needs_scores(self.n_features_to_select):
             splits += self._split(table, y, groups)
-        paths = []
+        task = f"{type(self).__name__}: eliminating"
+        paths: list[_Path] = []
         parallel = joblib.Parallel(n_jobs=self.n_jobs, return_as="generator")
-        for path in parallel(
+        calls = (
             joblib.delayed(_one_path)(
-                self, table, units, y, sample_weight, train, test, int(floor), int(step), seed
+                self,
+                table,
+                units,
+                y,
+                sample_weight,
+                rows=rows,
+                floor=floor,
+                step=step,
+                seed=seed,
+                progress=_Progress(task, i, len(splits)),
             )
-            for train, test in splits
-        ):
-            paths.append(path)
-            tell("paths", len(paths), len(splits))
-        full, *folds = paths
-        path = EliminationPath(
-            names=units.names,
-            order=full.trace.order,
-            criterion=full.trace.criterion,
-            sizes=full.trace.sizes,
-            scores=np.array([one.scores for one in folds]) if folds else None,
-            fold_orders=np.array([one.trace.order for one in folds]) if folds else None,
+            for i, rows in enumerate(splits)
         )
-        return path, full.importances
+        for path in parallel(calls):
+            paths.append(path)
+            tell(task, len(paths) * (n_units - floor), len(splits) * (n_units - floor))
+        return _assemble(paths, units.names, type(self).__name__), paths[0].importances
 
     def _split(
         self, table: Table, y: np.ndarray | None, groups: Any
@@ -114,12 +127,25 @@ class EliminationSelector(BaseSelector):
         """Rows of each fold, or an error that says how to do without."""
         splitter = check_cv(self.cv, y, classifier=True)
         try:
-            return [tuple(map(_row_numbers, s)) for s in splitter.split(table.native, y, groups)]
+            return [
+                (_row_numbers(train), _row_numbers(test))
+                for train, test in splitter.split(table.native, y, groups)
+            ]
         except ValueError as error:
             raise ValueError(
                 f"The rows can't be split into the folds of cv={self.cv!r}: {error} Pass a cv "
                 "with fewer folds, or n_features_to_select as a number, which needs none."
             ) from error
+
+
+class _Progress:
+    """Tells how far one of several paths is, as part of them all; can be pickled."""
+
+    def __init__(self, task: str, i: int, n_paths: int) -> None:
+        self.task, self.i, self.n_paths = task, i, n_paths
+
+    def __call__(self, done: int, total: int) -> None:
+        tell(self.task, self.i * total + done, self.n_paths * total)
 
 
 def _one_path(
@@ -128,13 +154,15 @@ def _one_path(
     units: Units,
     y: np.ndarray,
     sample_weight: np.ndarray | None,
-    train: np.ndarray,
-    test: np.ndarray | None,
+    *,
+    rows: tuple[np.ndarray, np.ndarray | None],
     floor: int,
     step: int,
     seed: int,
-) -> Elimination:
+    progress: _Progress,
+) -> _Path:
     """Encode the training rows, follow their elimination, and score the held-out rows."""
+    train, test = rows
     train, train_weight = _weighted_rows(train, sample_weight)
     encoder = TableEncoder(selector.encoder, standardize=selector.standardize, random_state=seed)
     encoded = encoder.fit_transform(table.rows(train), y[train], train_weight)
@@ -152,9 +180,43 @@ def _one_path(
         floor=floor,
         step=step,
         held_out=held_out,
+        progress=progress,
     )
     importances = fold(trace.importances, encoded.owner, len(table.names))
-    return Elimination(trace._replace(decisions=None), scores, importances)
+    return _Path(trace._replace(decisions=None), scores, importances)
+
+
+def _assemble(paths: list[_Path], names: tuple[str, ...], owner: str) -> EliminationPath:
+    """Make one path of that of all rows, which comes first, and those of the folds."""
+    full = paths[0].trace
+    scores = [path.scores for path in paths if path.scores is not None]
+    path = EliminationPath(names, full.order, full.criterion, full.sizes)
+    if not scores:
+        return path
+    path = replace(
+        path,
+        scores=np.array([fold_scores.models for fold_scores in scores]),
+        fold_orders=np.array([one.trace.order for one in paths[1:]]),
+        baseline=np.array([fold_scores.baseline for fold_scores in scores]),
+    )
+    _warn_if_guessing(path, owner)
+    return path
+
+
+def _warn_if_guessing(path: EliminationPath, owner: str) -> None:
+    """Say so if no size is better than a model that knows no column."""
+    best = int(np.nanargmax(path.mean_scores))
+    score, error = path.mean_scores[best], path.score_errors[best]
+    if score - error <= path.baseline.mean():
+        warnings.warn(
+            f"{owner} found no size whose score is better than guessing by more than its "
+            f"standard error: {score:.3g} ± {error:.2g} with {path.sizes[best]}, "
+            f"{path.baseline.mean():.3g} without any column. Which columns are kept is then "
+            "close to chance. If classes are unbalanced, try class_weight='balanced' in the "
+            "estimator and scoring='balanced_accuracy'.",
+            UserWarning,
+            stacklevel=5,
+        )
 
 
 def _row_numbers(rows: np.ndarray) -> np.ndarray:

@@ -11,9 +11,13 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from featprune.importance.svm.eliminate import eliminate
-from featprune.importance.svm.held_out import score_path
+from featprune.importance.svm.held_out import guess, score_path
 from featprune.importance.svm.trace import Trace
-from featprune.selectors.elimination import EliminationSelector, HeldOut
+from featprune.selectors.elimination import EliminationSelector, HeldOut, Scores
+
+# a numeric target of more distinct values than this, and than a twentieth of the rows, counts
+# as a regression target: an SVM for each pair of its values would run for hours
+MANY_CLASSES = 50
 
 
 class SVMRFE(EliminationSelector):
@@ -77,6 +81,8 @@ class SVMRFE(EliminationSelector):
         Squared weights of the machine of all columns, summed over each column's features.
     n_features_ : int
         Number of columns that are kept.
+    size_ : int
+        Number of units that are kept: `n_features_`, with a group or a dimension as one.
     path_ : EliminationPath
         The order in which columns left and, with cross-validation, the score at each size.
     cv_results_ : mapping of str to ndarray
@@ -164,12 +170,13 @@ class SVMRFE(EliminationSelector):
         floor: int,
         step: int,
         held_out: HeldOut | None,
-    ) -> tuple[Trace, np.ndarray | None]:
+        progress: Callable[[int, int], None],
+    ) -> tuple[Trace, Scores | None]:
         machine = self._machine()
-        classes = np.unique(y)
+        classes, codes = np.unique(y, return_inverse=True)
         if len(classes) < 2:
             raise ValueError(
-                f"Only one class, {classes[0]!r}, is among the training rows of a fold. Pass a "
+                f"Only one class, {classes.tolist()[0]!r}, is among the training rows of a fold. Pass a "
                 "cv that shuffles or stratifies."
             )
         trace = eliminate(
@@ -182,19 +189,27 @@ class SVMRFE(EliminationSelector):
             floor=floor,
             step=step,
             held_out=None if held_out is None else held_out.X,
+            progress=progress,
         )
         if held_out is None or trace.decisions is None:
             return trace, None
-        scores = score_path(
-            machine,
-            trace.decisions,
-            classes,
-            held_out.X,
-            held_out.y,
-            sample_weight=held_out.sample_weight,
-            scoring=self.scoring,
+        one_vs_one = isinstance(machine, SVC)
+        models, baseline = (
+            score_path(
+                machine,
+                decisions,
+                classes,
+                held_out.X,
+                held_out.y,
+                sample_weight=held_out.sample_weight,
+                scoring=self.scoring,
+            )
+            for decisions in (
+                trace.decisions,
+                guess(codes, len(held_out.y), one_vs_one=one_vs_one),
+            )
         )
-        return trace, scores
+        return trace, Scores(models, float(baseline[0]))
 
     def _machine(self) -> SVC | LinearSVC:
         return SVC(kernel="linear") if self.estimator is None else self.estimator
@@ -218,17 +233,19 @@ class SVMRFE(EliminationSelector):
         y = column_or_1d(np.asarray(y), warn=True)
         if _has_missing(y):
             raise ValueError("y has missing values. Drop the rows whose target is missing.")
-        if type_of_target(y, input_name="y").startswith("continuous"):
+        classes = np.unique(y)
+        many = y.dtype.kind in "iuf" and len(classes) > max(MANY_CLASSES, len(y) / 20)
+        if many or type_of_target(y, input_name="y").startswith("continuous"):
             raise ValueError(
-                "Unknown label type: y is continuous, and SVMRFE ranks columns for "
-                "classification. Regression targets are not supported yet: pass classes, for "
-                "example y > y.median() or pandas.qcut(y, 4, labels=False)."
+                f"Unknown label type: y has {len(classes)} different numbers in {len(y)} rows, "
+                "as a regression target has, and SVMRFE ranks columns for classes. Regression "
+                "is not supported yet: make classes of it, for example by y > y.median(), or, "
+                "if these numbers are classes, pass them as strings."
             )
         check_classification_targets(y)
-        classes = np.unique(y)
         if len(classes) < 2:
             raise ValueError(
-                f"y has one class, {classes[0]!r}, and SVMRFE needs at least 2 classes. Pass rows "
+                f"y has one class, {classes.tolist()[0]!r}, and SVMRFE needs at least 2 classes. Pass rows "
                 "of another class, too."
             )
         return y

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ def eliminate(
     floor: int,
     step: int,
     held_out: Any = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Trace:
     """Follow recursive feature elimination from all units down to `floor` of them.
 
@@ -46,6 +48,8 @@ def eliminate(
         How many units leave at a time.
     held_out : ndarray or CSR matrix of shape (n_held_out, n_features), optional
         Rows whose decision values each model gives.
+    progress : callable, optional
+        Called with how many units have left and how many will.
 
     Returns
     -------
@@ -88,6 +92,8 @@ def eliminate(
         left[leaving] = False
         order.extend(leaving)
         criterion.extend(scores[leaving])
+        if progress is not None:
+            progress(len(order), n_units - floor)
     return Trace(
         order=np.array(order, dtype=np.intp),
         criterion=np.array(criterion, dtype=float),

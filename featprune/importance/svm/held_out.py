@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import get_scorer
 from sklearn.svm import SVC, LinearSVC
 
@@ -85,7 +87,10 @@ def score_path(
             classes, classes[codes[i]], public_values(estimator, values, len(classes))
         )
         try:
-            scores[i] = scorer(model, X, y, **weights)
+            with warnings.catch_warnings():
+                # precision and F1 warn of a class that is never predicted, and score it 0
+                warnings.simplefilter("ignore", UndefinedMetricWarning)
+                scores[i] = scorer(model, X, y, **weights)
         except AttributeError as error:
             raise ValueError(
                 f"scoring={scoring!r} asks an SVM for more than its labels and decision values: "
@@ -93,6 +98,35 @@ def score_path(
                 "'accuracy'."
             ) from error
     return scores
+
+
+def guess(codes: np.ndarray, n_rows: int, *, one_vs_one: bool) -> np.ndarray:
+    """Return the decision values of a machine that knows nothing but which class is frequent.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n_training_rows,), int
+        Classes of the training rows, 0 to n_classes - 1.
+    n_rows : int
+        Rows to decide on; all get the same values.
+    one_vs_one : bool
+        Whether there is a problem for each pair of classes, or one for each class.
+
+    Returns
+    -------
+    ndarray of shape (1, n_rows, n_problems)
+        As the decisions of a path of one model.
+    """
+    counts = np.bincount(codes)
+    most = counts.argmax()
+    if len(counts) == 2:
+        values = np.array([1.0 if most == 1 else -1.0])
+    elif one_vs_one:
+        first, second = np.triu_indices(len(counts), k=1)
+        values = (first == most).astype(float) - (second == most)
+    else:
+        values = np.where(np.arange(len(counts)) == most, 1.0, -1.0)
+    return np.tile(values, (1, n_rows, 1))
 
 
 def predicted_codes(
