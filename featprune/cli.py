@@ -326,7 +326,7 @@ def _report(selector: BaseSelector, plan: PrunePlan, out: Path, seconds: float) 
         for what, i in rows.items():
             score, error = path.mean_scores[i], path.score_errors[i]
             table.add_row(f"{what} {path.sizes[i]}", f"{score:.3f} ± {error:.3f}")
-        table.add_row("none 0", f"{path.baseline.mean():.3f}, by guessing")
+        table.add_row("none 0", f"{path.mean_baseline:.3f}, by guessing")
         console.print(table)
     console.print(
         f"written to {out}{os.sep}: plan.json, pruned.parquet, path.csv ({seconds:.1f} s)",

@@ -37,9 +37,9 @@ def check_rule(rule: object, parameter: str, owner: str) -> None:
     elif isinstance(rule, bool) or not isinstance(rule, Real):
         raise TypeError(message)
     elif isinstance(rule, Integral):
-        if rule < 1:
+        if int(rule) < 1:
             raise ValueError(message)
-    elif not 0 < rule < 1:
+    elif not 0 < float(rule) < 1:
         raise ValueError(message)
 
 
@@ -72,7 +72,7 @@ def cut(path: EliminationPath, rule: int | float | str, *, stacklevel: int = 3) 
     """
     n_units = len(path.names)
     smallest = n_units - len(path.order)
-    if needs_scores(rule):
+    if isinstance(rule, str):
         return _scored_size(path, rule)
     if isinstance(rule, Integral):
         size = int(rule)
@@ -95,12 +95,12 @@ def cut(path: EliminationPath, rule: int | float | str, *, stacklevel: int = 3) 
 
 
 def _scored_size(path: EliminationPath, rule: str) -> int:
-    means, errors = path.mean_scores, path.score_errors
-    if means is None:
+    if not path.has_scores:
         raise ValueError(
             f"The rule {rule!r} needs a score at each size, and this path has none. Fit with "
             "n_features_to_select='one_se' or 'best'."
         )
+    means, errors = path.mean_scores, path.score_errors
     if np.isnan(means).all():
         raise ValueError("The score is NaN at every size. Choose another scoring.")
     best = np.nanmax(means)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from featprune import embedding
-from featprune.table import EMBEDDING, NUMBER, OTHER
+from featprune.table import embedding
+from featprune.table.columns import EMBEDDING, NUMBER, OTHER
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -99,7 +99,7 @@ def keep(table: pa.Table, masks: Mapping[str, np.ndarray]) -> pa.Table:
 
 
 def kinds(table: pa.Table) -> dict[str, str]:
-    """Return the kind of each column, as :class:`featprune.table.Table` has them.
+    """Return the kind of each column, as :class:`featprune.table.columns.Table` has them.
 
     A column of nulls alone has the kind ``""``: it could be anything.
     """

@@ -13,7 +13,7 @@ def check_count(value: Any, parameter: str, owner: str, least: int = 1) -> None:
 
 def check_step(value: Any, owner: str) -> None:
     """Raise unless `value` is a step: an int >= 1 or a float in (0, 1)."""
-    is_share = isinstance(value, Real) and not _is_int(value) and 0 < value < 1
+    is_share = isinstance(value, Real) and not _is_int(value) and 0 < float(value) < 1
     good = is_share or (_is_int(value) and value >= 1)
     _check(value, good, "an int >= 1 or a float in (0, 1)", "step", owner)
 

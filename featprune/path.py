@@ -68,23 +68,40 @@ class EliminationPath:
     baseline: np.ndarray | None = None
 
     @property
-    def mean_scores(self) -> np.ndarray | None:
-        """Mean score over the folds at each of `sizes`, shape (n_sizes,); None without folds."""
-        return None if self.scores is None else self.scores.mean(axis=0)
+    def has_scores(self) -> bool:
+        """Whether there were folds, and so a score at each size."""
+        return self.scores is not None
 
     @property
-    def score_errors(self) -> np.ndarray | None:
+    def mean_scores(self) -> np.ndarray:
+        """Mean score over the folds at each of `sizes`, shape (n_sizes,)."""
+        return self._folds()[0].mean(axis=0)
+
+    @property
+    def score_errors(self) -> np.ndarray:
         """Standard error of the mean score at each of `sizes`, shape (n_sizes,).
 
         The sample standard deviation over the folds divided by the square root of their
         number. Folds share training rows, so this is a yardstick, not a confidence interval.
         """
-        if self.scores is None:
-            return None
-        n_folds = len(self.scores)
-        if n_folds == 1:
-            return np.zeros(self.scores.shape[1])
-        return self.scores.std(axis=0, ddof=1) / np.sqrt(n_folds)
+        scores = self._folds()[0]
+        if len(scores) == 1:
+            return np.zeros(scores.shape[1])
+        return scores.std(axis=0, ddof=1) / np.sqrt(len(scores))
+
+    @property
+    def mean_baseline(self) -> float:
+        """Mean score over the folds of a model that knows no column."""
+        return float(self._folds()[2].mean())
+
+    def _folds(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the scores, orders and baseline of the folds, or raise if there were none."""
+        if self.scores is None or self.fold_orders is None or self.baseline is None:
+            raise ValueError(
+                "This path has no scores: it was found without cross-validation. Fit with "
+                "n_features_to_select='one_se' or 'best' for a score at each size."
+            )
+        return self.scores, self.fold_orders, self.baseline
 
     def support(self, size: int) -> np.ndarray:
         """Return the mask of the `size` units that stay, shape (n_units,).
@@ -113,9 +130,7 @@ class EliminationPath:
         with the number of features. The last two are n_sizes × n_units each and made anew at
         each access: at 20,000 columns one of them would take gigabytes.
         """
-        if self.scores is None or self.fold_orders is None:
-            raise ValueError("This path has no scores: it was fitted without cross-validation.")
-        return CVResults(self)
+        return CVResults(self.sizes, len(self.names), *self._folds()[:2])
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row a unit, in the order in which they left, those that stayed last.
@@ -211,43 +226,56 @@ class EliminationPath:
 
 
 class CVResults(Mapping):
-    """The scores of a path under scikit-learn's keys; the wide arrays are made when asked for."""
+    """Scores under scikit-learn's keys; the wide arrays are made when asked for.
 
-    def __init__(self, path: EliminationPath) -> None:
-        self._path = path
+    Parameters
+    ----------
+    sizes : ndarray of shape (n_sizes,), int
+        Descending, as all else here.
+    n_units : int
+    scores : ndarray of shape (n_folds, n_sizes)
+    orders : ndarray of shape (n_folds, n_removed), int
+    """
+
+    def __init__(
+        self, sizes: np.ndarray, n_units: int, scores: np.ndarray, orders: np.ndarray
+    ) -> None:
+        self._sizes = sizes
+        self._n_units = n_units
+        self._scores = scores
+        self._orders = orders
 
     def __getitem__(self, key: str) -> np.ndarray:
-        path = self._path
         if key == "n_features":
-            return path.sizes[::-1].copy()
+            return self._sizes[::-1].copy()
         if key == "mean_test_score":
-            return path.scores.mean(axis=0)[::-1]
+            return self._scores.mean(axis=0)[::-1]
         if key == "std_test_score":
-            return path.scores.std(axis=0)[::-1]
-        for i in range(len(path.scores)):
-            if key == f"split{i}_test_score":
-                return path.scores[i, ::-1].copy()
-            if key == f"split{i}_ranking":
-                return self._stack(_ranking, path.fold_orders[i], path.sizes)
-            if key == f"split{i}_support":
-                return self._stack(_support, path.fold_orders[i])
+            return self._scores.std(axis=0)[::-1]
+        for scores, order, name in zip(self._scores, self._orders, self._splits(), strict=True):
+            if key == f"{name}_test_score":
+                return scores[::-1].copy()
+            if key == f"{name}_ranking":
+                rows = [_ranking(order, self._sizes, self._n_units, k) for k in self._sizes[::-1]]
+                return np.array(rows)
+            if key == f"{name}_support":
+                return np.array([_support(order, self._n_units, k) for k in self._sizes[::-1]])
         raise KeyError(key)
 
     def __iter__(self) -> Iterator[str]:
         yield from ("mean_test_score", "std_test_score")
         for part in ("test_score", "ranking", "support"):
-            yield from (f"split{i}_{part}" for i in range(len(self._path.scores)))
+            yield from (f"{name}_{part}" for name in self._splits())
         yield "n_features"
 
     def __len__(self) -> int:
-        return 3 + 3 * len(self._path.scores)
+        return 3 + 3 * len(self._scores)
 
     def __repr__(self) -> str:
         return f"CVResults({', '.join(self)})"
 
-    def _stack(self, function, *arguments) -> np.ndarray:
-        n_units = len(self._path.names)
-        return np.array([function(*arguments, n_units, size) for size in self._path.sizes[::-1]])
+    def _splits(self) -> list[str]:
+        return [f"split{i}" for i in range(len(self._scores))]
 
 
 def _support(order: np.ndarray, n_units: int, size: int) -> np.ndarray:

@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from featprune import table as tables
 from featprune.files import replacing
 from featprune.path import EliminationPath
-from featprune.table import quote_some
-from featprune.units import Units
+from featprune.table import columns as tables
+from featprune.table.columns import quote_some
+from featprune.table.units import Units
 
 SCHEMA_VERSION = 1
 
@@ -80,7 +80,7 @@ class PrunePlan:
         Parameters
         ----------
         kinds : mapping of str to str
-            Kind of each column by its name; see :class:`featprune.table.Table`. An unknown
+            Kind of each column by its name; see :class:`featprune.table.columns.Table`. An unknown
             kind is ``""``.
         source : str
             What to call the table in the message.
@@ -209,7 +209,8 @@ def make_plan(
     ranking = units.column_ranking(path.ranking(size))
     dimensions = units.dimensions(of_units)
     reasons = _reasons(path, size)
-    kept, dropped = [], []
+    kept: list[dict[str, Any]] = []
+    dropped: list[dict[str, Any]] = []
     for i, (name, _, _) in enumerate(columns):
         row: dict[str, Any] = {
             "name": name,
@@ -259,7 +260,7 @@ def _column_reason(
 
 
 def _scores(path: EliminationPath, size: int, scoring: Any) -> dict[str, Any] | None:
-    if path.mean_scores is None or path.score_errors is None:
+    if not path.has_scores:
         return None
     return {
         "scoring": "accuracy" if scoring is None else _plain(scoring),

@@ -12,22 +12,18 @@ ROOT = Path(featprune.__file__).parent
 # rooms by floor, as the picture in README.md has them; a room is a module or a folder
 FLOORS = {
     "files": 0,
-    "progress": 0,
     "parameters": 0,
-    "embedding": 0,
+    "progress": 0,
     "table": 1,
     "path": 1,
     "ranking": 1,
-    "provenance": 2,
-    "encode": 3,
-    "units": 4,
-    "importance": 4,
-    "cut": 4,
-    "io": 4,
-    "plan": 5,
-    "selectors": 6,
-    "cli": 7,
-    "__main__": 8,
+    "importance": 2,
+    "cut": 2,
+    "io": 2,
+    "plan": 2,
+    "selectors": 3,
+    "cli": 4,
+    "__main__": 5,
 }
 # used by nobody but the caller
 APART = {"keras", "__init__"}

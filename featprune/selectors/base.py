@@ -13,14 +13,14 @@ from sklearn.feature_selection import SelectorMixin
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from featprune import table as tables
 from featprune.cut import check_rule, cut
 from featprune.parameters import check_choice, check_count, check_flag
 from featprune.path import EliminationPath
 from featprune.plan import PrunePlan, make_plan
 from featprune.progress import progress_bar
-from featprune.table import Table, quote_some
-from featprune.units import Units, make_units
+from featprune.table import columns as tables
+from featprune.table.columns import Table, quote_some
+from featprune.table.units import Units, make_units
 
 
 class BaseSelector(SelectorMixin, BaseEstimator):
@@ -115,7 +115,7 @@ class BaseSelector(SelectorMixin, BaseEstimator):
             self._units = units
             self.path_ = path
             self.importances_ = importances
-            if path.scores is not None:
+            if path.has_scores:
                 self.cv_results_ = path.cv_results()
             elif hasattr(self, "cv_results_"):
                 del self.cv_results_

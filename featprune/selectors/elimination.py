@@ -14,15 +14,15 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state
 
 from featprune.cut import needs_scores
-from featprune.encode import TableEncoder
 from featprune.importance.svm.trace import Trace
 from featprune.parameters import check_flag, check_step
 from featprune.path import EliminationPath
 from featprune.progress import tell
 from featprune.ranking import fold
 from featprune.selectors.base import BaseSelector
-from featprune.table import Table
-from featprune.units import Units
+from featprune.table.columns import Table
+from featprune.table.encode import TableEncoder
+from featprune.table.units import Units
 
 
 class HeldOut(NamedTuple):
@@ -207,11 +207,11 @@ def _warn_if_guessing(path: EliminationPath, owner: str) -> None:
     """Say so if no size is better than a model that knows no column."""
     best = int(np.nanargmax(path.mean_scores))
     score, error = path.mean_scores[best], path.score_errors[best]
-    if score - error <= path.baseline.mean():
+    if score - error <= path.mean_baseline:
         warnings.warn(
             f"{owner} found no size whose score is better than guessing by more than its "
             f"standard error: {score:.3g} ± {error:.2g} with {path.sizes[best]}, "
-            f"{path.baseline.mean():.3g} without any column. Which columns are kept is then "
+            f"{path.mean_baseline:.3g} without any column. Which columns are kept is then "
             "close to chance. If classes are unbalanced, try class_weight='balanced' in the "
             "estimator and scoring='balanced_accuracy'.",
             UserWarning,

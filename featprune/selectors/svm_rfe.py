@@ -176,8 +176,8 @@ class SVMRFE(EliminationSelector):
         classes, codes = np.unique(y, return_inverse=True)
         if len(classes) < 2:
             raise ValueError(
-                f"Only one class, {classes.tolist()[0]!r}, is among the training rows of a fold. Pass a "
-                "cv that shuffles or stratifies."
+                f"Only one class, {classes.tolist()[0]!r}, is among the training rows of a fold. "
+                "Pass a cv that shuffles or stratifies."
             )
         trace = eliminate(
             machine,
@@ -245,8 +245,8 @@ class SVMRFE(EliminationSelector):
         check_classification_targets(y)
         if len(classes) < 2:
             raise ValueError(
-                f"y has one class, {classes.tolist()[0]!r}, and SVMRFE needs at least 2 classes. Pass rows "
-                "of another class, too."
+                f"y has one class, {classes.tolist()[0]!r}, and SVMRFE needs at least 2 classes. "
+                "Pass rows of another class, too."
             )
         return y
 

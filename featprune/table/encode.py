@@ -9,8 +9,8 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.preprocessing import StandardScaler
 
-from featprune.provenance import probe_owners
-from featprune.table import EMBEDDING, NUMBER, OTHER, Table, quote_some
+from featprune.table.columns import EMBEDDING, NUMBER, OTHER, Table, quote_some
+from featprune.table.provenance import probe_owners
 
 
 class Encoded(NamedTuple):
@@ -56,6 +56,7 @@ class TableEncoder:
         self.encoder = encoder
         self.standardize = standardize
         self.random_state = random_state
+        self._flagged = np.empty(0, dtype=np.intp)
 
     def fit_transform(
         self, table: Table, y: np.ndarray | None, sample_weight: np.ndarray | None

@@ -16,7 +16,7 @@ import narwhals as nw
 import numpy as np
 from scipy import sparse
 
-from featprune import embedding
+from featprune.table import embedding
 
 NUMBER, EMBEDDING, OTHER = "number", "embedding", "other"
 
@@ -72,7 +72,9 @@ class Table:
             chosen = self.native.iloc[:, list(idx)]
             return chosen.to_numpy(dtype=float, na_value=np.nan)
         chosen = nw.from_native(self.native).select([self.names[i] for i in idx])
-        return np.column_stack([column.cast(nw.Float64).to_numpy() for column in chosen.iter_columns()])
+        return np.column_stack(
+            [column.cast(nw.Float64).to_numpy() for column in chosen.iter_columns()]
+        )
 
     def vectors(self, i: int) -> np.ndarray:
         """Return the embedding column `i` as float64, shape (n_rows, width), NaN for missing."""

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from featprune.encode import Encoded
-from featprune.table import EMBEDDING, Table, quote_some
+from featprune.table.columns import EMBEDDING, Table, quote_some
+from featprune.table.encode import Encoded
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Units:
             ranks[i] = self._part(i, ranking).min()
         return ranks
 
-    def _part(self, i: int, of_units: np.ndarray) -> np.ndarray:
+    def _part(self, i: Any, of_units: np.ndarray) -> np.ndarray:
         return of_units[self.first[i] : self.first[i] + self.widths[i]]
 
 
@@ -152,7 +152,7 @@ def _positions(table: Table, columns: Iterable[Any], parameter: str, owner: str)
             f"The {parameter!r} parameter of {owner} must list columns, as ['a', 'b']. "
             f"Got {columns!r} instead."
         )
-    position = {name: i for i, name in enumerate(table.names)}
+    position: dict[Any, int] = {name: i for i, name in enumerate(table.names)}
     if table.is_frame:
         position |= {name: i for i, name in enumerate(table.native.columns)}
     else:

@@ -9,7 +9,7 @@ import narwhals as nw
 import numpy as np
 from scipy import sparse
 
-from featprune.table import Table, quote_some
+from featprune.table.columns import Table, quote_some
 
 
 def probe_owners(

@@ -1,0 +1,1 @@
+"""Any table into a matrix of numbers that knows which column each of its features came from."""
