@@ -251,6 +251,7 @@ def _apply(options: argparse.Namespace) -> None:
             f"{options.table}: kept {len(plan.kept)} of {len(found)} columns, {len(table)} rows "
             f"-> {options.output} ({time.monotonic() - started:.1f} s)",
             highlight=False,
+            soft_wrap=True,
         )
 
 
@@ -331,6 +332,7 @@ def _report(selector: BaseSelector, plan: PrunePlan, out: Path, seconds: float) 
     console.print(
         f"written to {out}{os.sep}: plan.json, pruned.parquet, path.csv ({seconds:.1f} s)",
         highlight=False,
+        soft_wrap=True,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -130,7 +131,10 @@ class TableEncoder:
         frame = table.take(others)
         frame.columns = [table.names[i] for i in others]
         vectorizer = self._transformer
-        made = vectorizer.fit_transform(frame) if fit else vectorizer.transform(frame)
+        with warnings.catch_warnings():
+            # a level that the training rows lack is all zeros, which is what it should be
+            warnings.filterwarnings("ignore", "Found unknown categories")
+            made = vectorizer.fit_transform(frame) if fit else vectorizer.transform(frame)
         position = {table.names[i]: i for i in others}
         owner = [position[vectorizer.output_to_input_[name]] for name in made.columns]
         values = np.asarray(made.to_numpy(), dtype=float)
