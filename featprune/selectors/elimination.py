@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import joblib
 import numpy as np
+from scipy import stats
 from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state
 
@@ -23,6 +24,9 @@ from featprune.selectors.base import BaseSelector
 from featprune.table.columns import Table
 from featprune.table.encode import TableEncoder
 from featprune.table.units import Units
+
+# numbers of the rows to train on, and of those to score on, if any
+Rows = tuple[np.ndarray, np.ndarray | None]
 
 
 class HeldOut(NamedTuple):
@@ -95,7 +99,7 @@ class EliminationSelector(BaseSelector):
         floor = min(max(self.min_features_to_select, int(units.protected.sum())), n_units)
         step = int(self.step) if self.step >= 1 else max(1, int(self.step * n_units))
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        splits: list[tuple[np.ndarray, np.ndarray | None]] = [(np.arange(table.n_rows), None)]
+        splits: list[Rows] = [(np.arange(table.n_rows), None)]
         if needs_scores(self.n_features_to_select):
             splits += self._split(table, y, groups)
         task = f"{type(self).__name__}: eliminating"
@@ -119,11 +123,9 @@ class EliminationSelector(BaseSelector):
         for path in parallel(calls):
             paths.append(path)
             tell(task, len(paths) * (n_units - floor), len(splits) * (n_units - floor))
-        return _assemble(paths, units.names, type(self).__name__), paths[0].importances
+        return _assemble(paths, splits, units.names, type(self).__name__), paths[0].importances
 
-    def _split(
-        self, table: Table, y: np.ndarray | None, groups: Any
-    ) -> list[tuple[np.ndarray, np.ndarray]]:
+    def _split(self, table: Table, y: np.ndarray | None, groups: Any) -> list[Rows]:
         """Rows of each fold, or an error that says how to do without."""
         splitter = check_cv(self.cv, y, classifier=True)
         try:
@@ -155,7 +157,7 @@ def _one_path(
     y: np.ndarray,
     sample_weight: np.ndarray | None,
     *,
-    rows: tuple[np.ndarray, np.ndarray | None],
+    rows: Rows,
     floor: int,
     step: int,
     seed: int,
@@ -186,7 +188,9 @@ def _one_path(
     return _Path(trace._replace(decisions=None), scores, importances)
 
 
-def _assemble(paths: list[_Path], names: tuple[str, ...], owner: str) -> EliminationPath:
+def _assemble(
+    paths: list[_Path], splits: list[Rows], names: tuple[str, ...], owner: str
+) -> EliminationPath:
     """Make one path of that of all rows, which comes first, and those of the folds."""
     full = paths[0].trace
     scores = [path.scores for path in paths if path.scores is not None]
@@ -199,21 +203,28 @@ def _assemble(paths: list[_Path], names: tuple[str, ...], owner: str) -> Elimina
         fold_orders=np.array([one.trace.order for one in paths[1:]]),
         baseline=np.array([fold_scores.baseline for fold_scores in scores]),
     )
-    _warn_if_guessing(path, owner)
+    _warn_if_guessing(path, splits[1:], owner)
     return path
 
 
-def _warn_if_guessing(path: EliminationPath, owner: str) -> None:
-    """Say so if no size is better than a model that knows no column."""
+def _warn_if_guessing(path: EliminationPath, splits: list[Rows], owner: str) -> None:
+    """Say so if no size is better than a model that knows no column.
+
+    A one-sided t-test at 5 % on the folds of the best size, with the variance corrected for
+    the rows that training parts share (Nadeau & Bengio 2003, doi 10.1023/A:1024068626366).
+    """
     best = int(np.nanargmax(path.mean_scores))
-    score, error = path.mean_scores[best], path.score_errors[best]
-    if score - error <= path.mean_baseline:
+    score, error, n_folds = path.mean_scores[best], path.score_errors[best], len(splits)
+    shared = float(np.mean([len(test) / len(train) for train, test in splits if test is not None]))
+    margin = 0.0
+    if n_folds > 1:
+        margin = error * np.sqrt(1 + n_folds * shared) * stats.t.ppf(0.95, n_folds - 1)
+    if score - margin <= path.mean_baseline:
         warnings.warn(
-            f"{owner} found no size whose score is better than guessing by more than its "
-            f"standard error: {score:.3g} ± {error:.2g} with {path.sizes[best]}, "
-            f"{path.mean_baseline:.3g} without any column. Which columns are kept is then "
-            "close to chance. If classes are unbalanced, try class_weight='balanced' in the "
-            "estimator and scoring='balanced_accuracy'.",
+            f"{owner} found no size whose score is surely better than guessing: {score:.3g} ± "
+            f"{error:.2g} with {path.sizes[best]}, {path.mean_baseline:.3g} without any column. "
+            "Which columns are kept is then close to chance. If classes are unbalanced, try "
+            "class_weight='balanced' in the estimator and scoring='balanced_accuracy'.",
             UserWarning,
             stacklevel=5,
         )
