@@ -67,7 +67,7 @@ def read(
         missing = [name for name in columns or () if name not in names]
         if missing:
             raise ValueError(f"has no column {missing[0]!r}; it has {', '.join(names[:8])}")
-        wanted = list(columns) if columns is not None else names
+        wanted = names if columns is None else list(columns)
         return (
             _read_csv(file, wanted, kinds or {}) if _is_csv(file) else _read_parquet(file, wanted)
         )
@@ -131,7 +131,9 @@ def _read_csv(
     import pyarrow as pa
 
     words = {name: "str" for name in columns if kinds.get(name) == OTHER}
-    frame = pd.read_csv(file, usecols=columns, dtype=words, low_memory=False)
+    # with usecols, pandas passes over rows that are too long
+    some = columns if set(columns) < set(column_names(file)) else None
+    frame = pd.read_csv(file, usecols=some, dtype=words, low_memory=False)
     return pa.Table.from_pandas(frame[columns], preserve_index=False)
 
 

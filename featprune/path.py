@@ -170,7 +170,7 @@ class EliminationPath:
         suffix = _suffix(file)
         content = {field.name: getattr(self, field.name) for field in fields(self)}
         content = {
-            key: value.tolist() if isinstance(value, np.ndarray) else value
+            key: _to_lists(value) if isinstance(value, np.ndarray) else value
             for key, value in content.items()
         }
         content = {"schema_version": SCHEMA_VERSION, **content, "names": list(self.names)}
@@ -192,12 +192,16 @@ class EliminationPath:
         ValueError
             If the file is of a newer schema or holds something else.
         """
-        if _suffix(file) == ".json":
-            content = json.loads(Path(file).read_text())
-        else:
-            import pyarrow.parquet as pq
+        suffix = _suffix(file)
+        try:
+            if suffix == ".json":
+                content = json.loads(Path(file).read_text())
+            else:
+                import pyarrow.parquet as pq
 
-            content = pq.read_table(file).to_pylist()[0]
+                content = next(iter(pq.read_table(file).to_pylist()), None)
+        except ValueError as error:  # pyarrow's, json's and unicode's are ValueErrors
+            raise ValueError(f"{file} does not hold an elimination path: {error}") from error
         return cls._from_content(content, file)
 
     @classmethod
@@ -296,6 +300,15 @@ def _ranking(order: np.ndarray, sizes: np.ndarray, n_units: int, size: int) -> n
     if len(removed):
         ranking[removed] = step[-1] - step + 2
     return ranking
+
+
+def _to_lists(values: np.ndarray) -> list:
+    """Nested lists, with None for NaN, which JSON does not know."""
+    if values.dtype.kind != "f":
+        return values.tolist()
+    objects = values.astype(object)
+    objects[np.isnan(values)] = None
+    return objects.tolist()
 
 
 def _suffix(file: str | os.PathLike[str]) -> str:

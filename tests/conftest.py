@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+os.environ.setdefault("KERAS_BACKEND", "jax")  # the one that the test extra installs
+
 
 @pytest.fixture(scope="session")
 def data_folder():

@@ -70,7 +70,7 @@ class Table:
             return np.asarray(self.native[:, idx], dtype=float)
         if nw.dependencies.is_pandas_dataframe(self.native):
             chosen = self.native.iloc[:, list(idx)]
-            return chosen.to_numpy(dtype=float, na_value=np.nan)
+            return np.array(chosen.to_numpy(dtype=float, na_value=np.nan))  # it may be a view
         chosen = nw.from_native(self.native).select([self.names[i] for i in idx])
         return np.column_stack(
             [column.cast(nw.Float64).to_numpy() for column in chosen.iter_columns()]

@@ -84,6 +84,8 @@ class TableEncoder:
         values, self.owner_, self.dimension_ = encoded
         self._refuse_infinite(values, table)
         _refuse_constant(values)
+        if not sparse.issparse(values) and _is_auto(self.encoder):
+            values[:, np.isnan(values).all(axis=0)] = 0.0  # their mean is taken to be 0
         self._scaler = StandardScaler(
             with_mean=not sparse.issparse(values), with_std=self.standardize, copy=False
         ).fit(values, sample_weight=sample_weight)
@@ -137,7 +139,8 @@ class TableEncoder:
             made = vectorizer.fit_transform(frame) if fit else vectorizer.transform(frame)
         position = {table.names[i]: i for i in others}
         owner = [position[vectorizer.output_to_input_[name]] for name in made.columns]
-        values = np.asarray(made.to_numpy(), dtype=float)
+        # a frame that has lost all its columns has lost its rows, too
+        values = np.array(made.to_numpy(), dtype=float).reshape(table.n_rows, len(owner))
         return Encoded(values, np.array(owner, dtype=np.intp), np.full(len(owner), -1))
 
     def _by_transformer(self, table: Table, y: np.ndarray | None, fit: bool) -> Encoded:

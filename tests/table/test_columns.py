@@ -1,0 +1,148 @@
+import datetime
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from scipy import sparse
+
+from featprune.table.columns import quote_some, read
+
+FRAMES = ["pandas", "polars"]
+
+
+@pytest.mark.parametrize(
+    ("column", "kind"),
+    [
+        (pd.Series([1, 2]), "number"),
+        (pd.Series([1.5, np.nan], dtype="float32"), "number"),
+        (pd.Series([True, False]), "number"),
+        (pd.Series([1, None], dtype="Int64"), "number"),
+        (pd.Series([True, None], dtype="boolean"), "number"),
+        (pd.Series([1, 2], dtype="int64[pyarrow]"), "number"),
+        (pd.Series([1, None, 2.5], dtype=object), "number"),
+        (pd.Series([True, None], dtype=object), "number"),
+        (pd.Series(["a", "b"], dtype="category"), "other"),
+        (pd.Series(["a", None], dtype="str"), "other"),
+        (pd.Series(["a", "b"], dtype="string[pyarrow]"), "other"),
+        (pd.Series(["a", 1], dtype=object), "other"),
+        (pd.Series([datetime.date(2020, 1, 1), None], dtype=object), "other"),
+        (pd.to_datetime(pd.Series(["2020-01-01", None])), "other"),
+        (pd.to_timedelta(pd.Series([1, None]), unit="D"), "other"),
+        (pd.Series([[1.0, 2.0], [3.0, 4.0]]), "embedding"),
+        (pd.Series([np.zeros(3), None], dtype=object), "embedding"),
+        (pd.Series([(1, 2), (3, 4)]), "embedding"),
+        (pd.Series([[1.0], [2.0]], dtype=pd.ArrowDtype(pa.list_(pa.float32()))), "embedding"),
+        (pd.Series([[1.0], [2.0]], dtype=pd.ArrowDtype(pa.list_(pa.float32(), 1))), "embedding"),
+        (pl.Series([1, None]), "number"),
+        (pl.Series(["1.5", "2"]).cast(pl.Decimal(10, 2)), "number"),
+        (pl.Series(["a", "b"], dtype=pl.Enum(["a", "b"])), "other"),
+        (pl.Series(["a", "b"], dtype=pl.Categorical), "other"),
+        (pl.Series([datetime.date(2020, 1, 1), None]), "other"),
+        (pl.Series([[1.0, 2.0], [3.0, 4.0]]), "embedding"),
+        (pl.Series([[1.0, 2.0], [3.0, 4.0]], dtype=pl.Array(pl.Float32, 2)), "embedding"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else str(value.dtype),
+)
+def test_each_column_has_its_kind(column, kind):
+    frame = (
+        pd.DataFrame({"c": column})
+        if isinstance(column, pd.Series)
+        else pl.DataFrame({"c": column})
+    )
+    table = read(frame)
+    assert table.names == ("c",)
+    assert table.kinds == (kind,)
+
+
+@pytest.mark.parametrize("value", [{"a": 1}, {1, 2}], ids=["dict", "set"])
+def test_a_column_that_nothing_encodes_is_refused(value):
+    frame = pd.DataFrame({"odd": pd.Series([value, "text"], dtype=object)})
+    with pytest.raises(TypeError, match=r"'odd' holds a (dict|set).*Convert or drop the column"):
+        read(frame)
+
+
+def test_a_struct_column_is_refused():
+    with pytest.raises(TypeError, match=r"Column 's' is of type Struct"):
+        read(pl.DataFrame({"s": [{"a": 1}, {"a": 2}]}))
+
+
+def test_repeated_names_are_refused():
+    frame = pd.DataFrame(np.ones((2, 4)), columns=["a", "b", "a", "b"])
+    with pytest.raises(ValueError, match=r"the name 'a', 'b'. Rename them"):
+        read(frame)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pd.DataFrame({"a": [1, None], "b": pd.array([True, None], "boolean")}),
+        pd.DataFrame({"a": [1, None], "b": pd.Series([True, None], dtype=object)}),
+        pd.DataFrame({"a": pd.array([1, None], "Int64"), "b": [1.0, None]}),
+        pl.DataFrame({"a": [1, None], "b": [True, None]}),
+    ],
+    ids=["nullable", "object", "Int64", "polars"],
+)
+def test_numbers_are_floats_with_nan_for_missing(frame):
+    numbers = read(frame).numbers([0, 1])
+    assert numbers.dtype == float
+    np.testing.assert_array_equal(numbers, [[1, 1], [np.nan, np.nan]])
+
+
+def test_columns_are_taken_as_they_are():
+    frame = pd.DataFrame(
+        {"a": pd.array([1, None], "Int64"), "b": pd.Categorical(["u", "v"]), "c": ["x", "y"]},
+        index=[7, 7],
+    )
+    taken = read(frame).take([2, 0])
+    pd.testing.assert_frame_equal(taken, frame[["c", "a"]])
+    other = pl.from_pandas(frame)
+    assert read(other).take([2, 0]).equals(other[["c", "a"]])
+
+
+def test_integer_names_are_names_too():
+    frame = pd.DataFrame(np.arange(6).reshape(2, 3), columns=[10, 20, 30])
+    table = read(frame)
+    assert table.names == ("10", "20", "30")
+    assert list(table.take([0, 2]).columns) == [10, 30]
+
+
+@pytest.mark.parametrize("container", [np.array, sparse.csr_array, sparse.csc_matrix])
+def test_arrays_have_numbered_columns(container):
+    X = np.arange(6.0).reshape(2, 3)
+    table = read(container(X))
+    assert table.names == ("x0", "x1", "x2")
+    taken = table.take([2])
+    taken = taken.toarray() if sparse.issparse(taken) else taken
+    assert taken.tolist() == [[2], [5]]
+
+
+def test_an_object_array_of_numbers_stays_an_array():
+    X = np.array([[1, 2.5], [None, 4]], dtype=object)
+    table = read(X)
+    assert table.kinds == ("number", "number")
+    assert table.native is X
+    np.testing.assert_array_equal(table.numbers([0, 1]), [[1, 2.5], [np.nan, 4]])
+
+
+def test_an_object_array_may_hold_words():
+    table = read(np.array([[1, "a"], [2, "b"]], dtype=object))
+    assert table.kinds == ("number", "other")
+
+
+@pytest.mark.parametrize("library", FRAMES)
+def test_rows_keep_kinds_and_types(library):
+    frame = pd.DataFrame({"a": [1, 2, 3], "b": pd.Categorical(["u", "v", "u"])}, index=[5, 5, 2])
+    frame = frame if library == "pandas" else pl.from_pandas(frame)
+    part = read(frame).rows(np.array([2, 0]))
+    assert part.n_rows == 2
+    assert part.numbers([0]).ravel().tolist() == [3, 1]
+    assert [str(d) for d in part.native.dtypes] == [str(d) for d in frame.dtypes]
+    if library == "pandas":
+        assert part.native.index.tolist() == [2, 5]
+
+
+def test_names_are_quoted_up_to_five():
+    assert quote_some(["a"]) == "'a'"
+    assert quote_some(list("abcdefg")) == "'a', 'b', 'c', 'd', 'e' and 2 more"

@@ -1,0 +1,114 @@
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from featprune.table import embedding
+
+VECTORS = [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], None, [7.0, 8.0, 9.0]]
+MATRIX = np.array([[1, 2, 3], [4, 5, 6], [np.nan] * 3, [7, 8, 9]], dtype=float)
+
+
+def arrow(dtype):
+    return pd.Series(VECTORS, dtype=pd.ArrowDtype(dtype), index=[9, 9, 3, 1], name="v")
+
+
+COLUMNS = {
+    "pandas lists": pd.Series(VECTORS, name="v"),
+    "pandas tuples": pd.Series([v if v is None else tuple(v) for v in VECTORS], name="v"),
+    "pandas arrays": pd.Series([v if v is None else np.array(v, "float32") for v in VECTORS]),
+    "pandas NaN": pd.Series([np.nan if v is None else np.array(v) for v in VECTORS], dtype=object),
+    "arrow list": arrow(pa.list_(pa.float32())),
+    "arrow large list": arrow(pa.large_list(pa.float64())),
+    "arrow fixed": arrow(pa.list_(pa.float32(), 3)),
+    "polars list": pl.Series("v", VECTORS),
+    "polars array": pl.Series("v", VECTORS, dtype=pl.Array(pl.Float32, 3)),
+    "polars ints": pl.Series("v", [None if v is None else list(map(int, v)) for v in VECTORS]),
+}
+every_column = pytest.mark.parametrize("column", COLUMNS.values(), ids=COLUMNS.keys())
+
+
+@every_column
+def test_vectors_become_rows_and_missing_ones_nan(column):
+    np.testing.assert_array_equal(embedding.to_matrix(column, "v"), MATRIX)
+    assert embedding.width(column, "v") == 3
+
+
+@every_column
+def test_a_shorter_column_is_of_the_same_type(column):
+    mask = np.array([True, False, True])
+    short = embedding.shorten(column, mask, "v")
+    assert type(short) is type(column)
+    assert len(short) == 4
+    np.testing.assert_array_equal(embedding.to_matrix(short, "v"), MATRIX[:, mask])
+    if isinstance(column, pd.Series):
+        assert short.index.equals(column.index)
+        assert short.name == column.name
+    if column.dtype == object:
+        assert [type(v) for v in short] == [type(v) for v in column]
+        if isinstance(column[0], np.ndarray):
+            assert short[0].dtype == column[0].dtype
+    elif "fixed" in str(column.dtype):
+        assert str(column.dtype).replace("[3]", "[2]") == str(short.dtype)
+    elif isinstance(column.dtype, pl.Array):
+        assert short.dtype == pl.Array(pl.Float32, 2)
+    else:
+        assert short.dtype == column.dtype
+
+
+@every_column
+def test_a_slice_of_a_column_is_its_own_rows(column):
+    part = column[1:4] if isinstance(column, pl.Series) else column.iloc[1:4]
+    np.testing.assert_array_equal(embedding.to_matrix(part, "v"), MATRIX[1:4])
+    short = embedding.shorten(part, np.array([False, True, True]), "v")
+    np.testing.assert_array_equal(embedding.to_matrix(short, "v"), MATRIX[1:4, 1:])
+
+
+def test_chunks_are_one_column():
+    column = pl.concat([pl.Series("v", VECTORS[:2]), pl.Series("v", VECTORS[2:])], rechunk=False)
+    np.testing.assert_array_equal(embedding.to_matrix(column, "v"), MATRIX)
+
+
+@pytest.mark.parametrize("container", [pd.Series, pl.Series], ids=["pandas", "polars"])
+def test_ragged_vectors_are_refused(container):
+    column = container([[1.0, 2.0], [1.0], [1.0, 2.0, 3.0]])
+    with pytest.raises(
+        ValueError, match=r"'v' must hold vectors of one length. Got lengths 1 to 3"
+    ):
+        embedding.to_matrix(column, "v")
+
+
+@pytest.mark.parametrize(
+    "column",
+    [pl.Series([["a"], ["b"]]), pd.Series([["a"], ["b"]]), pd.Series([[1.0], ["b"]])],
+    ids=["polars words", "pandas words", "mixed"],
+)
+def test_vectors_of_something_else_than_numbers_are_refused(column):
+    with pytest.raises(TypeError, match=r"'v' must hold vectors of numbers"):
+        embedding.to_matrix(column, "v")
+
+
+@pytest.mark.parametrize(
+    "column",
+    [pl.Series([None, None], dtype=pl.List(pl.Float64)), pd.Series([None, None], dtype=object)],
+    ids=["polars", "pandas"],
+)
+def test_a_column_of_nothing_is_refused(column):
+    with pytest.raises(ValueError, match=r"'v' is missing in every row. Drop it"):
+        embedding.to_matrix(column, "v")
+
+
+@every_column
+def test_vectors_of_another_model_are_refused(column):
+    with pytest.raises(ValueError, match=r"vectors of length 3, and had 2 in fit"):
+        embedding.shorten(column, np.array([True, False]), "v")
+
+
+def test_the_callers_vectors_are_not_changed():
+    column = COLUMNS["pandas arrays"].copy(deep=True)
+    before = [v if v is None else v.copy() for v in column]
+    embedding.shorten(column, np.array([True, False, True]), "v")
+    embedding.to_matrix(column, "v")[:] = 0
+    for one, other in zip(before, column, strict=True):
+        assert np.array_equal(one, other)

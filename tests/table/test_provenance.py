@@ -1,0 +1,92 @@
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from scipy import sparse
+from sklearn.compose import make_column_transformer
+from sklearn.decomposition import PCA
+from sklearn.model_selection import StratifiedKFold
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    KBinsDiscretizer,
+    OneHotEncoder,
+    PolynomialFeatures,
+    SplineTransformer,
+    StandardScaler,
+    TargetEncoder,
+)
+from skrub import TableVectorizer
+
+from featprune.table.columns import read
+from featprune.table.encode import TableEncoder
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(30, 5))
+Y = np.arange(30) % 2
+
+
+def owners(encoder, table, y=Y):
+    encoded = TableEncoder(encoder, standardize=False, random_state=0).fit_transform(
+        read(table), y, None
+    )
+    return encoded.owner.tolist()
+
+
+@pytest.mark.parametrize(
+    ("encoder", "expected"),
+    [
+        (StandardScaler(), [0, 1, 2, 3, 4]),
+        (KBinsDiscretizer(3, encode="onehot-dense"), [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4]),
+        (KBinsDiscretizer(2, encode="onehot"), [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]),
+        (SplineTransformer(n_knots=2, degree=1), [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]),
+        (FunctionTransformer(lambda X: X[:, [3, 1]]), [3, 1]),
+        (FunctionTransformer(lambda X: np.hstack([X, X**2])), [0, 1, 2, 3, 4] * 2),
+    ],
+    ids=["scaler", "bins", "sparse bins", "splines", "some columns", "powers"],
+)
+def test_features_are_traced_to_their_columns(encoder, expected):
+    assert owners(encoder, X) == expected
+
+
+@pytest.mark.parametrize("n_columns", [1, 2, 3, 7, 8, 9, 33])
+def test_any_number_of_columns(n_columns):
+    table = RNG.normal(size=(10, n_columns))
+    shuffled = RNG.permutation(n_columns)
+    encoder = FunctionTransformer(lambda X: X[:, shuffled])
+    assert owners(encoder, table, None) == shuffled.tolist()
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_names_that_would_mislead_do_not(library):
+    frame = pd.DataFrame({"a": ["b_c", "d"] * 15, "a_b": ["c", "e", "f"] * 10})
+    frame = frame if library == "pandas" else pl.from_pandas(frame)
+    encoder = OneHotEncoder(sparse_output=False)
+    assert owners(encoder, frame) == [0, 0, 1, 1, 1]
+    assert owners(TableVectorizer(), frame) == [0, 1, 1, 1]
+
+
+def test_targets_may_be_looked_at():
+    frame = pd.DataFrame({"a": list("uvuwuv") * 5, "b": list("xy") * 15, "c": range(30)})
+    encoder = make_column_transformer(
+        (TargetEncoder(cv=StratifiedKFold(3)), ["b", "a"]), remainder="passthrough"
+    )
+    assert owners(encoder, frame) == [1, 0, 2]
+
+
+def test_a_sparse_table_is_traced_too():
+    table = sparse.random_array((30, 5), density=0.4, rng=RNG, format="csr")
+    assert owners(StandardScaler(with_mean=False), table) == [0, 1, 2, 3, 4]
+
+
+def test_a_constant_feature_belongs_to_nobody_and_is_left_out():
+    assert owners(PolynomialFeatures(1), X) == [0, 1, 2, 3, 4]  # its first feature is all ones
+
+
+@pytest.mark.parametrize(
+    "encoder",
+    [PCA(2), PolynomialFeatures(2, interaction_only=True, include_bias=False)],
+    ids=["PCA", "products"],
+)
+def test_a_feature_of_several_columns_is_refused(encoder):
+    with pytest.raises(ValueError, match=r"'(pca0|x0 x1)'.*depend on more than one column each"):
+        owners(encoder, X)

@@ -1,0 +1,48 @@
+import os
+import stat
+
+import pytest
+
+from featprune.files import replacing
+
+
+def test_the_file_appears_when_the_block_is_done(tmp_path):
+    target = tmp_path / "a.json"
+    with replacing(target) as beside:
+        beside.write_text("new")
+        assert not target.exists()
+        assert beside.parent == tmp_path
+        assert beside.suffix == ".json"
+    assert target.read_text() == "new"
+    assert os.listdir(tmp_path) == ["a.json"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_an_error_leaves_the_old_file_and_no_litter(tmp_path, error):
+    target = tmp_path / "a.json"
+    target.write_text("old")
+
+    def write_half():
+        with replacing(target) as beside:
+            beside.write_text("half")
+            raise error
+
+    with pytest.raises(error):
+        write_half()
+    assert target.read_text() == "old"
+    assert os.listdir(tmp_path) == ["a.json"]
+
+
+def test_permissions_follow_the_umask(tmp_path):
+    before = os.umask(0o027)
+    try:
+        with replacing(tmp_path / "a"):
+            pass
+        assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o640
+    finally:
+        os.umask(before)
+
+
+def test_a_folder_that_is_not_there_is_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError), replacing(tmp_path / "none" / "a"):
+        pass
