@@ -1,4 +1,3 @@
-import doctest
 import importlib
 import io
 import pickle
@@ -79,7 +78,13 @@ def build_zero_classifier(n_classes_):
 
 def build_zero_regressor(n_outputs_):
     model = keras.Sequential([Rounded(n_outputs_, None, True, "zeros")])
-    model.compile(keras.optimizers.Adam(0.1), "mean_squared_error")
+    model.compile(keras.optimizers.SGD(0.05, clipvalue=2.0), "mean_squared_error")
+    return model
+
+
+def build_linear(n_classes_, learning_rate=0.1):
+    model = keras.Sequential([keras.layers.Dense(n_classes_, activation="softmax")])
+    model.compile(keras.optimizers.SGD(learning_rate), "sparse_categorical_crossentropy")
     return model
 
 
@@ -148,13 +153,6 @@ CONTRACT = [
 )
 def test_scikit_learn_contract(estimator, check):
     check(clone(estimator))
-
-
-@pytest.mark.parametrize("module", ["classifier", "regressor"])
-def test_docstring_examples_run(module):
-    result = doctest.testmod(importlib.import_module(f"featprune.keras.{module}"))
-    assert result.attempted > 5
-    assert result.failed == 0
 
 
 # -- the model ------------------------------------------------------------------------------------
@@ -365,7 +363,7 @@ def test_predictions_agree_with_the_output_layer(kind, data, request):
 )
 def test_roc_auc_in_cross_validation(data, scoring, request):
     X, y = request.getfixturevalue(data)
-    scores = cross_val_score(quick(epochs=15), X, y, cv=3, scoring=scoring, error_score="raise")
+    scores = cross_val_score(quick(build_linear), X, y, cv=3, scoring=scoring, error_score="raise")
     assert scores.min() > 0.9
 
 
@@ -571,17 +569,16 @@ def test_pickle_keeps_model_and_predictions(wine, module, callbacks):
 
 def test_grid_search_in_two_processes_equals_one(wine):
     X, y = wine
-    grid, cv = [{"units": 1}, {"units": 12}], ShuffleSplit(1, random_state=0)
-    search = GridSearchCV(
-        quick(epochs=10), {"model_kwargs": grid}, cv=cv, n_jobs=2, error_score="raise"
-    )
+    grid, cv = [{"learning_rate": 1e-4}, {"learning_rate": 0.5}], ShuffleSplit(1, random_state=0)
+    model = quick(build_linear, epochs=5)
+    search = GridSearchCV(model, {"model_kwargs": grid}, cv=cv, n_jobs=2, error_score="raise")
     search.fit(X, y)
     train, test = next(cv.split(X))
     for i in range(2):
-        alone = quick(epochs=10, model_kwargs=grid[i]).fit(X[train], y[train])
+        alone = clone(model).set_params(model_kwargs=grid[i]).fit(X[train], y[train])
         assert search.cv_results_["mean_test_score"][i] == alone.score(X[test], y[test])
-    assert search.best_params_ == {"model_kwargs": {"units": 12}}
-    assert search.best_estimator_.model_.layers[0].units == 12
+    assert search.best_params_ == {"model_kwargs": {"learning_rate": 0.5}}
+    assert search.best_estimator_.score(X, y) > 0.9
 
 
 @pytest.mark.parametrize("make", [sparse.csr_array, sparse.coo_matrix], ids=["array", "matrix"])
