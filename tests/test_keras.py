@@ -161,7 +161,7 @@ def test_scikit_learn_contract(estimator, check):
 @pytest.mark.parametrize("k", [1, 5], ids=["one column left", "five columns left"])
 def test_builder_fits_the_width_that_a_selector_left(k):
     X, y = load_wine(return_X_y=True, as_frame=True)
-    pipe = make_pipeline(StandardScaler(), SelectKBest(k=k), quick(epochs=20, batch_size=32))
+    pipe = make_pipeline(StandardScaler(), SelectKBest(k=k), quick(epochs=40))
     pipe.fit(X, y)
     assert pipe[-1].model_.input_shape == (None, k)
     assert pipe[-1].n_features_in_ == k
@@ -363,7 +363,9 @@ def test_predictions_agree_with_the_output_layer(kind, data, request):
 )
 def test_roc_auc_in_cross_validation(data, scoring, request):
     X, y = request.getfixturevalue(data)
-    scores = cross_val_score(quick(build_linear), X, y, cv=3, scoring=scoring, error_score="raise")
+    scores = cross_val_score(
+        quick(build_linear, epochs=15), X, y, cv=3, scoring=scoring, error_score="raise"
+    )
     assert scores.min() > 0.9
 
 

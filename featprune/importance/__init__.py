@@ -1,0 +1,1 @@
+"""The sources of importance: functions from arrays to scores or paths."""

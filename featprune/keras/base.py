@@ -147,7 +147,8 @@ class KerasEstimator(BaseEstimator):
                 verbose=self.verbose,
                 **options,
             ).history
-        if not all(np.isfinite(array).all() for array in model.get_weights()):
+        weights = [keras.ops.convert_to_numpy(variable.value) for variable in model.weights]
+        if not all(np.isfinite(array).all() for array in weights):
             raise ValueError(
                 f"The weights of the model in {owner} became NaN or infinite in training. Scale X "
                 "(StandardScaler) or lower the learning rate."

@@ -1,0 +1,1 @@
+"""SVM-RFE: eliminate.py follows the path, held_out.py scores what it left out."""
