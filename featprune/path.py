@@ -135,9 +135,10 @@ class EliminationPath:
     def to_frame(self) -> pd.DataFrame:
         """Return one row a unit, in the order in which they left, those that stayed last.
 
-        Columns: ``name``; ``size_before``, how many units there were when it left (missing if
-        it stayed); ``criterion``; with folds ``mean_score`` and ``score_error``, the score of
-        the model from which it was dropped, and ``score_fold{i}``.
+        Columns: ``name``; ``size_before``, how many units there were when it left (if it
+        stayed, how many stayed); ``criterion``, missing if it stayed; with folds
+        ``mean_score`` and ``score_error``, the score of the model from which it was dropped
+        (if it stayed, of the last one), and ``score_fold{i}``.
         """
         import pandas as pd
 
@@ -190,7 +191,7 @@ class EliminationPath:
         Raises
         ------
         ValueError
-            If the file is of a newer schema or holds something else.
+            If the file is of a newer schema, contradicts itself or holds something else.
         """
         suffix = _suffix(file)
         try:
@@ -207,8 +208,13 @@ class EliminationPath:
     @classmethod
     def _from_content(cls, content: Any, file: str | os.PathLike[str]) -> EliminationPath:
         keys = {field.name for field in fields(cls)}
-        if not isinstance(content, dict) or not keys < content.keys():
+        if not isinstance(content, dict) or not keys | {"schema_version"} <= content.keys():
             raise ValueError(f"{file} does not hold an elimination path.")
+        if not isinstance(content["schema_version"], int):
+            raise ValueError(
+                f"{file} does not hold an elimination path: its schema version is "
+                f"{content['schema_version']!r}."
+            )
         if content["schema_version"] > SCHEMA_VERSION:
             raise ValueError(
                 f"{file} has schema version {content['schema_version']}; this featprune reads "
@@ -218,15 +224,21 @@ class EliminationPath:
         def array(key: str, dtype: type) -> np.ndarray | None:
             return None if content[key] is None else np.asarray(content[key], dtype=dtype)
 
-        return cls(
-            names=tuple(content["names"]),
-            order=np.asarray(content["order"], dtype=np.intp),
-            criterion=np.asarray(content["criterion"], dtype=float),
-            sizes=np.asarray(content["sizes"], dtype=np.intp),
-            scores=array("scores", float),
-            fold_orders=array("fold_orders", np.intp),
-            baseline=array("baseline", float),
-        )
+        try:
+            path = cls(
+                names=tuple(content["names"]),
+                order=np.asarray(content["order"], dtype=np.intp),
+                criterion=np.asarray(content["criterion"], dtype=float),
+                sizes=np.asarray(content["sizes"], dtype=np.intp),
+                scores=array("scores", float),
+                fold_orders=array("fold_orders", np.intp),
+                baseline=array("baseline", float),
+            )
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{file} does not hold an elimination path: {error}") from error
+        if not _is_whole(path):
+            raise ValueError(f"{file} contradicts itself: its parts are not of one path.")
+        return path
 
 
 class CVResults(Mapping):
@@ -300,6 +312,23 @@ def _ranking(order: np.ndarray, sizes: np.ndarray, n_units: int, size: int) -> n
     if len(removed):
         ranking[removed] = step[-1] - step + 2
     return ranking
+
+
+def _is_whole(path: EliminationPath) -> bool:
+    """Whether the parts fit each other, as those of a file that was changed may not."""
+    n_units, n_removed = len(path.names), len(path.order)
+    folds = [path.scores, path.fold_orders, path.baseline]
+    shapes = [None if part is None else part.shape for part in folds]
+    n_folds = 0 if path.baseline is None else len(path.baseline)
+    expected = [(n_folds, len(path.sizes)), (n_folds, n_removed), (n_folds,)]
+    return (
+        path.criterion.shape == path.order.shape == (n_removed,)
+        and bool(np.isin(path.order, np.arange(n_units)).all())
+        and len(np.unique(path.order)) == n_removed
+        and path.sizes[[0, -1]].tolist() == [n_units, n_units - n_removed]
+        and bool((np.diff(path.sizes) < 0).all())
+        and shapes in ([None] * 3, expected)
+    )
 
 
 def _to_lists(values: np.ndarray) -> list:

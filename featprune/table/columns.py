@@ -67,7 +67,7 @@ class Table:
         Shape (n_rows, len(idx)). Costs one copy.
         """
         if not self.is_frame:
-            return np.asarray(self.native[:, idx], dtype=float)
+            return _as_floats(self.native[:, idx])
         if nw.dependencies.is_pandas_dataframe(self.native):
             chosen = self.native.iloc[:, list(idx)]
             return np.array(chosen.to_numpy(dtype=float, na_value=np.nan))  # it may be a view
@@ -76,9 +76,12 @@ class Table:
             [column.cast(nw.Float64).to_numpy() for column in chosen.iter_columns()]
         )
 
-    def vectors(self, i: int) -> np.ndarray:
-        """Return the embedding column `i` as float64, shape (n_rows, width), NaN for missing."""
-        return embedding.to_matrix(self._column(i), self.names[i])
+    def vectors(self, i: int, width: int | None = None) -> np.ndarray:
+        """Return the embedding column `i` as float64, shape (n_rows, width), NaN for missing.
+
+        If `width` is given, the vectors must have it, and all of them may be missing.
+        """
+        return embedding.to_matrix(self._column(i), self.names[i], width)
 
     def width(self, i: int) -> int:
         """Return how many dimensions the embedding column `i` has."""
@@ -100,15 +103,17 @@ class Table:
         else:
             taken = self.native.select([self.names[i] for i in idx])
         shortened = {
-            self.names[i]: embedding.shorten(self._column(i), mask, self.names[i])
+            i: embedding.shorten(self._column(i), mask, self.names[i])
             for i, mask in (dimensions or {}).items()
             if not mask.all()
         }
         if not shortened:
             return taken
         if nw.dependencies.is_pandas_dataframe(taken):
-            return taken.assign(**shortened)
-        return taken.with_columns(**shortened)
+            for i, column in shortened.items():
+                taken.isetitem(list(idx).index(i), column.array)
+            return taken
+        return taken.with_columns(list(shortened.values()))
 
     def _column(self, i: int) -> Any:
         frame = nw.from_native(self.native)
@@ -178,6 +183,7 @@ def _read_object_array(X: np.ndarray) -> Table:
 
     frame = pd.DataFrame(X, columns=[f"x{i}" for i in range(X.shape[1])]).infer_objects()
     table = _read_frame(frame)
+    frame.columns = range(X.shape[1])  # an array's columns go by position
     if all(kind == NUMBER for kind in table.kinds):
         return Table(X, table.names, table.kinds, table.dtypes)
     return table
@@ -204,13 +210,34 @@ def _kind(frame: nw.DataFrame, i: int, name: str) -> str:
     if dtype in (nw.List, nw.Array):
         return EMBEDDING
     if dtype == nw.Object:
-        return _kind_of_objects(column.to_native(), name)
+        kind = _kind_of_objects(column.to_native(), name)
+        if kind != OTHER and nw.dependencies.is_polars_series(column.to_native()):
+            raise TypeError(
+                f"Column {name!r} is of polars' type Object, of which polars does not know that "
+                f"it holds {kind}s. Cast it to the type that it has, or drop it."
+            )
+        return kind
     if dtype in (nw.Struct, nw.Binary):
         raise TypeError(
             f"Column {name!r} is of type {dtype}, which cannot be encoded. Split it into plain "
             "columns, or drop it."
         )
+    if dtype == nw.Unknown:
+        return _kind_of_unknown(column.to_native(), name)
     return OTHER
+
+
+def _kind_of_unknown(column: Any, name: str) -> str:
+    """The kind of a column whose type only its own library knows, as pandas' sparse ones."""
+    if not nw.dependencies.is_pandas_series(column):
+        return OTHER
+    if getattr(column.dtype, "kind", "O") == "c":
+        raise TypeError(
+            f"Column {name!r} holds complex numbers. Split it into real and imaginary part, or "
+            "drop it."
+        )
+    is_sparse = hasattr(column, "sparse")
+    return NUMBER if is_sparse and column.sparse.sp_values.dtype.kind in "biuf" else OTHER
 
 
 def _kind_of_objects(column: Any, name: str) -> str:
@@ -231,4 +258,14 @@ def _kind_of_objects(column: Any, name: str) -> str:
 
 
 def _is_missing(value: object) -> bool:
-    return value is None or (isinstance(value, float) and value != value)
+    if value is None or (isinstance(value, float) and value != value):
+        return True
+    return type(value).__name__ in ("NAType", "NaTType")  # pandas', which need not be loaded
+
+
+def _as_floats(X: np.ndarray) -> np.ndarray:
+    if X.dtype != object:
+        return np.asarray(X, dtype=float)
+    import pandas as pd
+
+    return np.array(pd.DataFrame(X).to_numpy(dtype=float, na_value=np.nan))

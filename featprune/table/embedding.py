@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def to_matrix(column: Any, name: str) -> np.ndarray:
+def to_matrix(column: Any, name: str, expected: int | None = None) -> np.ndarray:
     """Return the vectors of an embedding column as rows.
 
     Parameters
@@ -20,6 +20,8 @@ def to_matrix(column: Any, name: str) -> np.ndarray:
         Of arrays or lists of one length; missing ones are allowed.
     name : str
         The column's name, for messages.
+    expected : int, optional
+        The length that the vectors had in fit. With it, all may be missing.
 
     Returns
     -------
@@ -29,16 +31,17 @@ def to_matrix(column: Any, name: str) -> np.ndarray:
     Raises
     ------
     ValueError
-        If the vectors are of different lengths, or all are missing.
+        If the vectors are empty, of different lengths or not of the expected one, or if all
+        are missing and none is expected.
     TypeError
         If they hold something else than numbers.
     """
     vectors = _to_arrow(column, name)
-    present, matrix = _present_rows(vectors, name)
-    if present.all():
-        return matrix
-    full = np.full((len(present), matrix.shape[1]), np.nan)
-    full[present] = matrix
+    full = np.full((len(vectors), _width(vectors, name, expected)), np.nan)
+    present = np.asarray(vectors.is_valid(), dtype=bool)
+    if present.any():
+        flat = vectors.drop_null().flatten().to_numpy(zero_copy_only=False)
+        full[present] = flat.astype(float).reshape(-1, full.shape[1])
     return full
 
 
@@ -62,14 +65,15 @@ def shorten(column: Any, mask: np.ndarray, name: str) -> Any:
         If the column's vectors are not of the mask's length.
     """
     if nw.dependencies.is_pandas_series(column) and column.dtype == object:
-        n_dimensions = width(column, name)
-        _check_width(n_dimensions, len(mask), name)
+        _width(_to_arrow(column, name), name, len(mask))
         short = np.empty(len(column), dtype=object)
         for i, vector in enumerate(column):
             short[i] = _shorten_one(vector, mask)
         return type(column)(short, index=column.index, name=column.name)
     vectors = _to_arrow(column, name)
-    _check_width(_width(vectors, name), len(mask), name)
+    _width(vectors, name, len(mask))
+    if _is_null(vectors):
+        return column
     short = _shorten_arrow(vectors, mask)
     if nw.dependencies.is_pandas_series(column):
         import pandas as pd
@@ -80,6 +84,7 @@ def shorten(column: Any, mask: np.ndarray, name: str) -> Any:
 
 
 def _to_arrow(column: Any, name: str) -> pa.Array:
+    """The column as one Arrow array of lists of numbers, or of nulls where it holds nothing."""
     import pyarrow as pa
     import pyarrow.types as pt
 
@@ -94,8 +99,8 @@ def _to_arrow(column: Any, name: str) -> pa.Array:
         ) from error
     if isinstance(vectors, pa.ChunkedArray):
         vectors = vectors.combine_chunks()
-    if pt.is_null(vectors.type):
-        raise ValueError(f"Embedding column {name!r} is missing in every row. Drop it.")
+    if _is_null(vectors):
+        return vectors
     kind = vectors.type.value_type
     if not (pt.is_floating(kind) or pt.is_integer(kind) or pt.is_boolean(kind)):
         raise TypeError(
@@ -105,34 +110,38 @@ def _to_arrow(column: Any, name: str) -> pa.Array:
     return vectors
 
 
-def _width(vectors: pa.Array, name: str) -> int:
+def _is_null(vectors: pa.Array) -> bool:
+    """Whether the array holds nothing and does not even know what it could hold."""
+    import pyarrow.types as pt
+
+    return pt.is_null(vectors.type)
+
+
+def _width(vectors: pa.Array, name: str, expected: int | None = None) -> int:
+    """The one length of the vectors, which is the expected one if there is one."""
     import pyarrow.compute as pc
 
-    lengths = np.unique(pc.list_value_length(vectors).drop_null().to_numpy())
+    lengths = np.empty(0)
+    if not _is_null(vectors):
+        lengths = np.unique(pc.list_value_length(vectors).drop_null().to_numpy())
     if len(lengths) == 0:
+        if expected is not None:
+            return expected
         raise ValueError(f"Embedding column {name!r} is missing in every row. Drop it.")
     if len(lengths) > 1:
         raise ValueError(
             f"Embedding column {name!r} must hold vectors of one length. Got lengths "
             f"{lengths[0]} to {lengths[-1]}. Pad, pool or cut them to one length."
         )
-    return int(lengths[0])
-
-
-def _check_width(found: int, expected: int, name: str) -> None:
-    if found != expected:
+    found = int(lengths[0])
+    if expected is not None and found != expected:
         raise ValueError(
             f"Embedding column {name!r} has vectors of length {found}, and had {expected} in "
             "fit. Pass vectors of the same model."
         )
-
-
-def _present_rows(vectors: pa.Array, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Which rows have a vector, shape (n_rows,), and those vectors, (n_present, width)."""
-    n_dimensions = _width(vectors, name)
-    present = np.asarray(vectors.is_valid())
-    flat = vectors.drop_null().flatten().to_numpy(zero_copy_only=False)
-    return present, flat.astype(float).reshape(-1, n_dimensions)
+    if found == 0:
+        raise ValueError(f"Embedding column {name!r} holds empty vectors. Drop it.")
+    return found
 
 
 def _shorten_one(vector: Any, mask: np.ndarray) -> Any:
@@ -147,7 +156,7 @@ def _shorten_arrow(vectors: pa.Array, mask: np.ndarray) -> pa.Array:
     import pyarrow as pa
     import pyarrow.types as pt
 
-    present = np.asarray(vectors.is_valid())
+    present = np.asarray(vectors.is_valid(), dtype=bool)
     flat = vectors.drop_null().flatten()
     flat = flat.filter(pa.array(np.tile(mask, int(present.sum()))))
     n_left = int(mask.sum())

@@ -10,7 +10,7 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.preprocessing import StandardScaler
 
-from featprune.table.columns import EMBEDDING, NUMBER, OTHER, Table, quote_some
+from featprune.table.columns import EMBEDDING, NUMBER, OTHER, Table, is_frame, quote_some, read
 from featprune.table.provenance import probe_owners
 
 
@@ -82,6 +82,8 @@ class TableEncoder:
         self._transformer = self._new_transformer(table)
         encoded = self._with_flags(_join(self._blocks(table, y, fit=True)), fit=True)
         values, self.owner_, self.dimension_ = encoded
+        embedded = self.owner_[self.dimension_ >= 0]
+        self._widths = np.bincount(embedded, minlength=len(table.names))
         self._refuse_infinite(values, table)
         _refuse_constant(values)
         if not sparse.issparse(values) and _is_auto(self.encoder):
@@ -121,7 +123,8 @@ class TableEncoder:
             blocks.append(Encoded(values, np.array(numbers), np.full(len(numbers), -1)))
         for i, kind in enumerate(table.kinds):
             if kind == EMBEDDING:
-                values = table.vectors(i)
+                known = None if fit else self._widths[i]
+                values = table.vectors(i, known)
                 width = values.shape[1]
                 blocks.append(Encoded(values, np.full(width, i), np.arange(width)))
         if OTHER in table.kinds:
@@ -132,6 +135,7 @@ class TableEncoder:
         others = [i for i, kind in enumerate(table.kinds) if kind == OTHER]
         frame = table.take(others)
         frame.columns = [table.names[i] for i in others]
+        frame = _in_types_of_numpy(frame)
         vectorizer = self._transformer
         with warnings.catch_warnings():
             # a level that the training rows lack is all zeros, which is what it should be
@@ -202,7 +206,9 @@ class TableEncoder:
 
 def _refuse_constant(values: Any) -> None:
     """Raise if no feature tells one row from another."""
-    if values.shape[1] and sparse.issparse(values):
+    if values.shape[1] == 0:
+        alive = False
+    elif sparse.issparse(values):
         alive = (values.max(axis=0) != values.min(axis=0)).nnz
     else:
         first = values[:1]
@@ -222,9 +228,31 @@ def _as_matrix(values: Any) -> Any:
     """Whatever a transformer returned, as a float64 array or CSR matrix."""
     if sparse.issparse(values):
         return sparse.csr_array(values, dtype=float)
-    if hasattr(values, "to_numpy"):
-        values = values.to_numpy()
-    return np.array(values, dtype=float, ndmin=2)
+    if is_frame(values):
+        made = read(values)
+        words = [name for name, kind in zip(made.names, made.kinds, strict=True) if kind != NUMBER]
+        if words:
+            raise ValueError(
+                f"The encoder must make numbers, and its features {quote_some(words)} are none. "
+                "Pass an encoder that encodes those columns, too, or encoder='auto'."
+            )
+        return made.numbers(range(len(made.names)))
+    try:
+        return np.array(values, dtype=float, ndmin=2)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"The encoder must make numbers: {error}. Pass an encoder that encodes all columns, "
+            "or encoder='auto'."
+        ) from error
+
+
+def _in_types_of_numpy(frame: Any) -> Any:
+    """A pandas frame with Arrow's dates and durations as numpy has them; skrub fails on those."""
+    if not hasattr(frame, "astype"):
+        return frame
+    as_numpy = {"date32": "datetime64[s]", "date64": "datetime64[s]", "duration": "timedelta64[us]"}
+    found = {name: str(dtype).partition("[")[0] for name, dtype in frame.dtypes.items()}
+    return frame.astype({name: as_numpy[kind] for name, kind in found.items() if kind in as_numpy})
 
 
 def _join(blocks: list[Encoded]) -> Encoded:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,7 +87,9 @@ def make_units(
         For unknown names, columns in two groups, and group names that are taken.
     """
     group_of = _read_groups(table, owner, feature_groups)
-    kept = set(_positions(table, always_keep, "always_keep", owner)) if always_keep else set()
+    kept: set[int] = set()
+    if always_keep is not None:
+        kept = set(_positions(table, always_keep, "always_keep", owner))
     names: list[str] = []
     protected: list[bool] = []
     unit_of_group: dict[str, int] = {}
@@ -108,6 +111,12 @@ def make_units(
         else:
             names.append(name)
         protected.extend([i in kept] * int(widths[i]))
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise ValueError(
+            f"{quote_some(repeated)} would be the name of two things that {owner} chooses from. "
+            "Rename the group or the column."
+        )
     return Units(tuple(names), first, widths, np.array(protected, dtype=bool))
 
 
@@ -158,10 +167,17 @@ def _positions(table: Table, columns: Iterable[Any], parameter: str, owner: str)
     else:
         position |= dict(enumerate(range(len(table.names))))
     columns = list(columns)
-    unknown = [column for column in columns if column not in position]
+    unknown = [column for column in columns if not _is_in(position, column)]
     if unknown:
         raise ValueError(
             f"The {parameter!r} parameter of {owner} names {quote_some(unknown)}, which X does "
             f"not have. X has {len(table.names)} columns: {quote_some(table.names)}."
         )
     return list(dict.fromkeys(position[column] for column in columns))
+
+
+def _is_in(position: Mapping[Any, int], column: Any) -> bool:
+    """Whether it is a name or a position: no list in a list, and no mask, as True equals 1."""
+    if isinstance(column, (bool, np.bool_)) or not isinstance(column, Hashable):
+        return False
+    return column in position
