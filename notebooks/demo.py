@@ -18,7 +18,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
-from skrub import TableVectorizer
+from skrub import StringEncoder, TableVectorizer
 
 from featprune import SVMRFE
 from featprune.keras import KerasClassifier
@@ -99,8 +99,9 @@ def main() -> None:
             LinearSVC(dual=False, class_weight="balanced"),
             n_features_to_select="best",
             scoring="roc_auc",
+            random_state=0,
         ),
-        [TableVectorizer()],
+        [TableVectorizer(high_cardinality=StringEncoder(random_state=0))],
         {
             "gradient boosting": HistGradientBoostingClassifier(
                 class_weight="balanced", max_iter=50, random_state=0
