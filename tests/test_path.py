@@ -159,3 +159,16 @@ def test_a_newer_schema_is_refused(tmp_path):
     (tmp_path / "p.json").write_text(json.dumps(content))
     with pytest.raises(ValueError, match=r"schema version 99.*Update featprune"):
         EliminationPath.load(tmp_path / "p.json")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"order": [4, 1, 0, 0]}, {"sizes": [5, 3]}, {"criterion": [0.1]}],
+    ids=lambda c: str(c),
+)
+def test_a_file_that_contradicts_itself_is_refused(tmp_path, change):
+    path().save(tmp_path / "p.json")
+    content = json.loads((tmp_path / "p.json").read_text()) | change
+    (tmp_path / "p.json").write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=r"contradicts itself"):
+        EliminationPath.load(tmp_path / "p.json")

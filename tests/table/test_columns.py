@@ -146,3 +146,14 @@ def test_rows_keep_kinds_and_types(library):
 def test_names_are_quoted_up_to_five():
     assert quote_some(["a"]) == "'a'"
     assert quote_some(list("abcdefg")) == "'a', 'b', 'c', 'd', 'e' and 2 more"
+
+
+def test_complex_numbers_are_refused():
+    with pytest.raises(TypeError, match=r"'c' holds complex numbers. Split it"):
+        read(pd.DataFrame({"c": [1j, 2j]}))
+
+
+def test_pandas_sparse_columns_are_numbers():
+    table = read(pd.DataFrame({"c": pd.arrays.SparseArray([0.0, 1.0])}))
+    assert table.kinds == ("number",)
+    assert table.numbers([0]).ravel().tolist() == [0, 1]

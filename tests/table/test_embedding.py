@@ -112,3 +112,15 @@ def test_the_callers_vectors_are_not_changed():
     embedding.to_matrix(column, "v")[:] = 0
     for one, other in zip(before, column, strict=True):
         assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("container", [pd.Series, pl.Series], ids=["pandas", "polars"])
+def test_later_rows_may_miss_every_vector(container):
+    column = container([None, None])
+    assert np.isnan(embedding.to_matrix(column, "v", 3)).all()
+    assert embedding.to_matrix(column, "v", 3).shape == (2, 3)
+
+
+def test_empty_vectors_are_refused():
+    with pytest.raises(ValueError, match=r"'v' holds empty vectors. Drop it"):
+        embedding.to_matrix(pl.Series("v", [[], []], dtype=pl.List(pl.Float64)), "v")

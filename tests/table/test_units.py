@@ -83,3 +83,8 @@ def test_columns_go_by_position_in_arrays_and_by_any_name_in_frames():
 def test_bad_columns_are_named(groups, keep, error, message):
     with pytest.raises(error, match=message):
         units(groups, keep)
+
+
+def test_a_mask_is_no_list_of_positions():
+    with pytest.raises(ValueError, match=r"names True, False, which X does not have"):
+        units(keep=[True, False], table=np.ones((2, 3)))
