@@ -316,10 +316,12 @@ def _ranking(order: np.ndarray, sizes: np.ndarray, n_units: int, size: int) -> n
 
 def _is_whole(path: EliminationPath) -> bool:
     """Whether the parts fit each other, as those of a file that was changed may not."""
+    if not path.order.ndim == path.sizes.ndim == 1 or not len(path.sizes):
+        return False
     n_units, n_removed = len(path.names), len(path.order)
     folds = [path.scores, path.fold_orders, path.baseline]
     shapes = [None if part is None else part.shape for part in folds]
-    n_folds = 0 if path.baseline is None else len(path.baseline)
+    n_folds = 0 if path.baseline is None else path.baseline.size
     expected = [(n_folds, len(path.sizes)), (n_folds, n_removed), (n_folds,)]
     return (
         path.criterion.shape == path.order.shape == (n_removed,)

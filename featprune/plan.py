@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import narwhals as nw
 import numpy as np
 
 from featprune.files import replacing
@@ -39,7 +40,7 @@ class PrunePlan:
         part is kept has ``dimensions``, the positions that are kept, and its ``width``.
     scores : dict or None
         ``scoring``, ``size`` (the chosen number of units), and lists ``sizes``, ``mean`` and
-        ``standard_error``.
+        ``standard_error``, None where a score is NaN.
     details : dict
         What else the maker wanted to say, such as the target's name.
     versions : dict
@@ -116,14 +117,26 @@ class PrunePlan:
             If `X` is no frame.
         ValueError
             If a kept column is missing or of another kind than it was.
+
+        Notes
+        -----
+        Other columns are not looked at. A kept column that holds no value in any row of `X`,
+        as may be in a few rows, is of whatever kind it was.
         """
         if not tables.is_frame(X):
             raise TypeError(
                 f"A plan finds columns by name, so X must be a pandas or polars DataFrame. Got "
                 f"{type(X).__name__} instead."
             )
-        table = tables.read(X)
-        self.check(dict(zip(table.names, table.kinds, strict=True)))
+        wanted = set(self.kept_names)
+        idx = [i for i, name in enumerate(X.columns) if str(name) in wanted]
+        table = tables.read(X.iloc[:, idx] if hasattr(X, "iloc") else X[:, idx])
+        frame = nw.from_native(table.native)
+        kinds = {
+            name: "" if frame[:, i].is_null().all() else kind
+            for i, (name, kind) in enumerate(zip(table.names, table.kinds, strict=True))
+        }
+        self.check(kinds)
         position = {name: i for i, name in enumerate(table.names)}
         masks = {position[name]: mask for name, mask in self.masks.items()}
         return table.take([position[name] for name in self.kept_names], masks)
@@ -228,7 +241,7 @@ def make_plan(
         kept=kept,
         dropped=dropped,
         scores=_scores(path, size, parameters.get("scoring")),
-        details=dict(details),
+        details={key: _plain(value) for key, value in details.items()},
         versions={"python": platform.python_version()}
         | {name: version(name) for name in ("featprune", "numpy", "pandas", "scikit-learn")},
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -254,7 +267,8 @@ def _column_reason(
     if i in dimensions:
         return f"{int(dimensions[i].sum())} of its {len(dimensions[i])} dimensions stayed"
     unit = units.first[i]
-    together = "" if units.names[unit] == name else f"with its group {units.names[unit]!r}: "
+    is_lone = units.names[unit] in (name, f"{name}[0]")  # a vector of one dimension, too
+    together = "" if is_lone else f"with its group {units.names[unit]!r}: "
     always = "always kept; " if units.protected[unit] else ""
     return f"{together}{always}{reasons[unit]}"
 
@@ -266,13 +280,20 @@ def _scores(path: EliminationPath, size: int, scoring: Any) -> dict[str, Any] | 
         "scoring": "accuracy" if scoring is None else _plain(scoring),
         "size": size,
         "sizes": path.sizes.tolist(),
-        "mean": path.mean_scores.tolist(),
-        "standard_error": path.score_errors.tolist(),
+        "mean": _listed(path.mean_scores),
+        "standard_error": _listed(path.score_errors),
     }
+
+
+def _listed(values: np.ndarray) -> list[float | None]:
+    """A list with None for NaN, which JSON does not know."""
+    return [None if np.isnan(value) else value for value in values.tolist()]
 
 
 def _plain(value: Any) -> Any:
     """`value` if JSON knows it, else its repr on one line."""
+    if isinstance(value, np.generic):
+        value = value.item()
     try:
         json.dumps(value)
     except (TypeError, ValueError):

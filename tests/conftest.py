@@ -15,3 +15,15 @@ def data_folder():
     if not folder:
         pytest.skip("FEATPRUNE_DATA is not set: the real data sets are not here")
     return Path(folder) / "data"
+
+
+@pytest.fixture(params=["pandas", "polars"])
+def frame_library(request):
+    """Return a function that makes a frame of one library out of a dict or a pandas frame."""
+    if request.param == "pandas":
+        import pandas as pd
+
+        return pd.DataFrame
+    import polars as pl
+
+    return lambda data: pl.DataFrame(data) if isinstance(data, dict) else pl.from_pandas(data)

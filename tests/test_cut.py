@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.feature_selection import RFE
 
 from featprune import EliminationPath
-from featprune.cut import cut
+from featprune.cut import check_rule, cut
 
 
 def path(scores, sizes=(5, 4, 3, 2, 1), n_units=5):
@@ -67,3 +69,56 @@ def test_a_scored_rule_without_scores_is_refused(rule):
 def test_scores_that_are_all_nan_are_refused():
     with pytest.raises(ValueError, match=r"NaN at every size. Choose another scoring"):
         cut(path([[np.nan] * 5]), "best")
+
+
+@pytest.mark.parametrize("share", [0.1, 0.29, 0.3, 0.57, 0.7, 0.999])
+@pytest.mark.parametrize("n_units", [10, 100])
+def test_a_share_is_rounded_as_rfe_does(share, n_units):
+    X = np.random.default_rng(0).normal(size=(20, n_units))
+    peer = RFE(LinearDiscriminantAnalysis(), n_features_to_select=share, step=0.5)
+    peer.fit(X, np.arange(20) % 2)
+    sizes = tuple(range(n_units, 0, -1))
+    assert cut(path(None, sizes=sizes, n_units=n_units), share) == peer.n_features_
+
+
+def test_a_share_below_the_paths_end_is_its_end():
+    assert cut(path(None, sizes=(5, 4, 3)), 0.1) == 3
+
+
+def test_a_path_that_never_removes_has_one_size():
+    one = path([[0.5], [0.7]], sizes=(5,))
+    assert [cut(one, rule) for rule in ("best", "one_se", 5, 0.2)] == [5] * 4
+
+
+def test_a_fold_without_a_score_rules_its_size_out():
+    scores = [[0.5, 0.6, np.nan, 0.6, 0.1], [0.5, 0.6, 0.9, 0.6, 0.1]]
+    assert cut(path(scores), "best") == 2
+    assert cut(path(scores), "one_se") == 2
+
+
+@pytest.mark.parametrize(
+    ("rule", "error"),
+    [
+        (0, ValueError),
+        (-1, ValueError),
+        (1.0, ValueError),
+        (1.5, ValueError),
+        (0.0, ValueError),
+        (np.nan, ValueError),
+        ("x", ValueError),
+        (True, TypeError),
+        (None, TypeError),
+        ([1], TypeError),
+        (np.bool_(True), TypeError),
+    ],
+    ids=repr,
+)
+def test_what_is_no_rule_is_refused(rule, error):
+    message = r"The 'n' parameter of Me must be an int >= 1, .* Got .* instead"
+    with pytest.raises(error, match=message):
+        check_rule(rule, "n", "Me")
+
+
+@pytest.mark.parametrize("rule", [1, np.int32(7), 0.5, np.float32(0.25), "best", "one_se"])
+def test_rules_are_let_through(rule):
+    check_rule(rule, "n", "Me")

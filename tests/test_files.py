@@ -46,3 +46,35 @@ def test_permissions_follow_the_umask(tmp_path):
 def test_a_folder_that_is_not_there_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError), replacing(tmp_path / "none" / "a"):
         pass
+
+
+def test_a_file_that_is_replaced_is_readable_as_a_new_one_would_be(tmp_path):
+    target = tmp_path / "a.json"
+    target.write_text("old")
+    target.chmod(0o600)
+    before = os.umask(0o022)
+    try:
+        with replacing(str(target)) as beside:
+            beside.write_text("new")
+        assert stat.S_IMODE(target.stat().st_mode) == 0o644
+        assert os.umask(0o022) == 0o022  # asking for it has not changed it
+    finally:
+        os.umask(before)
+    assert target.read_text() == "new"
+
+
+def test_a_folder_in_the_way_leaves_no_litter(tmp_path):
+    (tmp_path / "a").mkdir()
+    with pytest.raises(OSError), replacing(tmp_path / "a") as beside:
+        beside.write_text("new")
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_two_writers_do_not_meet(tmp_path):
+    target = tmp_path / "a"
+    with replacing(target) as one, replacing(target) as other:
+        assert one != other
+        one.write_text("one")
+        other.write_text("other")
+    assert target.read_text() == "one"
+    assert os.listdir(tmp_path) == ["a"]

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.datasets import make_classification
-from sklearn.feature_selection import RFE
+from sklearn.feature_selection import RFE, RFECV
 from sklearn.svm import SVC
 
 from featprune import SVMRFE, EliminationPath
@@ -172,3 +172,118 @@ def test_a_file_that_contradicts_itself_is_refused(tmp_path, change):
     (tmp_path / "p.json").write_text(json.dumps(content))
     with pytest.raises(ValueError, match=r"contradicts itself"):
         EliminationPath.load(tmp_path / "p.json")
+
+
+NEVER_REMOVES = {
+    "order": np.array([], dtype=np.intp),
+    "criterion": np.array([]),
+    "sizes": np.array([5]),
+    "scores": np.array([[0.7], [0.8]]),
+    "fold_orders": np.empty((2, 0), dtype=np.intp),
+}
+ODD_PATHS = {
+    "never removes": NEVER_REMOVES,
+    "never removes, unscored": NEVER_REMOVES | UNSCORED,
+    "infinite": {"scores": np.array([[-np.inf, np.inf, 0.1], [5e-324, -0.0, 1e308]])},
+    "NaN alone": {"scores": np.full((2, 3), np.nan), "baseline": np.full(2, np.nan)},
+    "one fold": {
+        "scores": np.array([[0.1, 0.2, 0.3]]),
+        "fold_orders": np.array([[0, 1, 2, 3]]),
+        "baseline": np.array([0.1]),
+    },
+    "words": {"names": ("größe", "a\nb", "", "'", "\U0001f600")},
+}
+
+
+@pytest.mark.parametrize("suffix", [".json", ".parquet"])
+@pytest.mark.parametrize("changes", ODD_PATHS.values(), ids=ODD_PATHS.keys())
+def test_odd_paths_come_back_bit_by_bit(tmp_path, suffix, changes):
+    one = path(**changes)
+    one.save(tmp_path / f"p{suffix}")
+    back = EliminationPath.load(tmp_path / f"p{suffix}")
+    assert back.names == one.names
+    for field in ("order", "criterion", "sizes", "scores", "fold_orders", "baseline"):
+        before, after = getattr(one, field), getattr(back, field)
+        assert (before is None) == (after is None)
+        if before is not None:
+            assert before.shape == after.shape
+            assert before.dtype == after.dtype
+            assert before.tobytes() == after.tobytes()
+
+
+def test_a_path_that_never_removes_keeps_all():
+    one = path(**NEVER_REMOVES)
+    assert one.support(5).all()
+    assert one.ranking(5).tolist() == [1] * 5
+    assert one.to_frame()["criterion"].isna().all()
+    assert one.to_frame()["size_before"].tolist() == [5] * 5
+    assert one.cv_results()["split1_ranking"].tolist() == [[1] * 5]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"schema_version": "1"},
+        {"schema_version": None},
+        {"names": 5},
+        {"order": ["x", 1, 0, 3]},
+        {"order": None},
+        {"order": 3},
+        {"order": [9, 1, 0, 3]},
+        {"sizes": []},
+        {"sizes": [5, 1, 3]},
+        {"scores": [[0.1], [0.2, 0.3]]},
+        {"scores": None},
+        {"baseline": 0.5},
+        {"names": ["a", "b"]},
+    ],
+    ids=str,
+)
+def test_a_file_that_was_tampered_with_is_a_value_error_that_names_it(tmp_path, change):
+    path().save(tmp_path / "p.json")
+    content = json.loads((tmp_path / "p.json").read_text()) | change
+    (tmp_path / "p.json").write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=r"p.json (does not hold|contradicts itself)"):
+        EliminationPath.load(tmp_path / "p.json")
+
+
+def test_a_parquet_file_without_rows_is_refused(tmp_path):
+    pd.DataFrame({"a": []}).to_parquet(tmp_path / "p.parquet")
+    with pytest.raises(ValueError, match=r"does not hold an elimination path"):
+        EliminationPath.load(tmp_path / "p.parquet")
+
+
+def test_a_failed_save_leaves_the_old_file(tmp_path):
+    path().save(tmp_path / "p.json")
+    before = (tmp_path / "p.json").read_bytes()
+    with pytest.raises(TypeError):
+        path(names=(object(),) * 5).save(tmp_path / "p.json")
+    assert (tmp_path / "p.json").read_bytes() == before
+    assert [f.name for f in tmp_path.iterdir()] == ["p.json"]
+
+
+def test_what_is_handed_out_does_not_change_the_path():
+    one = path()
+    one.support(3)[:] = False
+    one.ranking(3)[:] = 0
+    results = one.cv_results()
+    for key in results:
+        results[key][:] = 0
+    assert one.support(3).sum() == 3
+    assert one.sizes.tolist() == [5, 3, 1]
+    assert one.scores[0].tolist() == [0.7, 0.9, 0.5]
+
+
+@pytest.mark.parametrize("step", [1, 2, 0.3])
+@pytest.mark.parametrize("least", [1, 3])
+def test_cv_results_are_those_of_rfecv(step, least):
+    X, y = make_classification(n_samples=60, n_features=7, random_state=1)
+    machine = SVC(kernel="linear")
+    choice = {"step": step, "min_features_to_select": least, "cv": 3}
+    peer = RFECV(machine, **choice).fit(X, y).cv_results_
+    mine = SVMRFE(machine, standardize=False, n_features_to_select="best", **choice).fit(X, y)
+    ours = mine.path_.cv_results()
+    assert list(ours) == list(peer)
+    for key, value in peer.items():
+        np.testing.assert_array_equal(ours[key], value)
+        assert ours[key].dtype == value.dtype

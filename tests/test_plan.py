@@ -1,4 +1,6 @@
+import copy
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -137,3 +139,91 @@ def test_what_is_no_json_is_refused(tmp_path):
     (tmp_path / "p.json").write_bytes(b"\xff\xfe no")
     with pytest.raises(ValueError, match=r"is not JSON"):
         PrunePlan.load(tmp_path / "p.json")
+
+
+def test_columns_that_the_plan_does_not_keep_do_not_matter(plan, frame):
+    odd = frame.assign(meta=[{"a": 1}] * 60, width="words")
+    odd = pd.concat([odd, frame[["height", "height"]]], axis=1)
+    pd.testing.assert_frame_equal(plan.apply(odd), plan.apply(frame))
+    with pytest.raises(ValueError, match=r"more than one column of the name 'age'"):
+        plan.apply(pd.concat([frame, frame[["age"]]], axis=1))
+
+
+@pytest.mark.parametrize("name", ["age", "town", "vector"])
+def test_a_kept_column_may_have_no_value_in_a_few_rows(plan, frame, name):
+    few = frame.assign(**{name: None})[:3]
+    applied = plan.apply(few)
+    assert list(applied.columns) == plan.kept_names
+    assert applied[name].isna().all()
+    assert applied.index.equals(few.index)
+    other = pl.from_pandas(frame[:3]).with_columns(pl.lit(None).alias(name))
+    assert plan.apply(other)[name].null_count() == 3
+
+
+def test_a_table_without_rows_has_the_columns_of_the_plan(plan, frame):
+    assert plan.apply(frame[:0]).shape == (0, 3)
+    other = pl.from_pandas(frame)
+    assert plan.apply(other.head(0)).schema == plan.apply(other).schema
+
+
+def test_integer_names_are_found_by_their_digits(tmp_path):
+    rng = np.random.default_rng(0)
+    y = np.arange(30) % 2
+    frame = pd.DataFrame({3: list(rng.normal(size=(30, 2)) + np.outer(y, [5, 0])), 1: y * 0.1})
+    fitted = SVMRFE(n_features_to_select=2, embeddings="dimensions").fit(frame, y)
+    fitted.to_plan().save(tmp_path / "p.json")
+    back = PrunePlan.load(tmp_path / "p.json")
+    pd.testing.assert_frame_equal(back.apply(frame), fitted.transform(frame))
+    assert list(back.apply(frame).columns) == [3, 1]
+    assert len(back.apply(frame)[3][0]) == 1
+
+
+def test_a_vector_of_one_dimension_is_no_group():
+    rng = np.random.default_rng(0)
+    y = np.arange(30) % 2
+    frame = pd.DataFrame({"v": list(rng.normal(size=(30, 1)) + 3 * y[:, None]), "a": y * 0.1})
+    plan = SVMRFE(n_features_to_select=2, embeddings="dimensions").fit(frame, y).to_plan()
+    assert [c["reason"] for c in plan.kept] == ["among the 2 of 2 that stayed"] * 2
+    pd.testing.assert_frame_equal(plan.apply(frame), frame)
+
+
+def test_any_detail_can_be_saved(fitted, tmp_path):
+    plan = fitted.to_plan(seconds=np.float64(1.5), rows=np.int64(60), where=tmp_path, none=None)
+    plan.save(tmp_path / "p.json")
+    details = PrunePlan.load(tmp_path / "p.json").details
+    assert details == {"seconds": 1.5, "rows": 60, "where": repr(tmp_path), "none": None}
+
+
+def test_json_is_json_that_others_can_read_even_with_scores_that_are_nan(fitted, tmp_path):
+    path = replace(
+        fitted.path_,
+        scores=np.full((2, len(fitted.path_.sizes)), np.nan),
+        fold_orders=np.array([fitted.path_.order] * 2),
+        baseline=np.zeros(2),
+    )
+    scored = copy.copy(fitted)
+    scored.path_ = path
+    scored.to_plan().save(tmp_path / "p.json")
+
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    content = json.loads((tmp_path / "p.json").read_text(), parse_constant=refuse)
+    assert set(content["scores"]["mean"]) == {None}
+
+
+def test_a_failed_save_leaves_the_old_plan(plan, tmp_path):
+    plan.save(tmp_path / "p.json")
+    before = (tmp_path / "p.json").read_bytes()
+    with pytest.raises(TypeError):
+        replace(plan, details={"odd": object()}).save(tmp_path / "p.json")
+    assert (tmp_path / "p.json").read_bytes() == before
+    assert [f.name for f in tmp_path.iterdir()] == ["p.json"]
+
+
+def test_the_fingerprint_is_of_names_kinds_and_their_order(plan):
+    same = replace(plan, columns=[dict(c, dtype="other") for c in plan.columns])
+    assert same.fingerprint == plan.fingerprint
+    assert replace(plan, columns=plan.columns[::-1]).fingerprint != plan.fingerprint
+    changed = [dict(plan.columns[0], kind="other"), *plan.columns[1:]]
+    assert replace(plan, columns=changed).fingerprint != plan.fingerprint

@@ -67,10 +67,9 @@ class Table:
         Shape (n_rows, len(idx)). Costs one copy.
         """
         if not self.is_frame:
-            return _as_floats(self.native[:, idx])
+            return _array_as_floats(self.native[:, idx])
         if nw.dependencies.is_pandas_dataframe(self.native):
-            chosen = self.native.iloc[:, list(idx)]
-            return np.array(chosen.to_numpy(dtype=float, na_value=np.nan))  # it may be a view
+            return _frame_as_floats(self.native.iloc[:, list(idx)])
         chosen = nw.from_native(self.native).select([self.names[i] for i in idx])
         return np.column_stack(
             [column.cast(nw.Float64).to_numpy() for column in chosen.iter_columns()]
@@ -263,9 +262,15 @@ def _is_missing(value: object) -> bool:
     return type(value).__name__ in ("NAType", "NaTType")  # pandas', which need not be loaded
 
 
-def _as_floats(X: np.ndarray) -> np.ndarray:
+def _array_as_floats(X: np.ndarray) -> np.ndarray:
     if X.dtype != object:
         return np.asarray(X, dtype=float)
     import pandas as pd
 
-    return np.array(pd.DataFrame(X).to_numpy(dtype=float, na_value=np.nan))
+    return _frame_as_floats(pd.DataFrame(X))
+
+
+def _frame_as_floats(frame: Any) -> np.ndarray:
+    if any(dtype.kind == "O" for dtype in frame.dtypes):
+        frame = frame.where(frame.notna(), np.nan)  # to_numpy overlooks the pd.NA of objects
+    return np.array(frame.to_numpy(dtype=float, na_value=np.nan))  # it may be a view

@@ -148,7 +148,8 @@ def _shorten_one(vector: Any, mask: np.ndarray) -> Any:
     if isinstance(vector, np.ndarray):
         return vector[mask]
     if isinstance(vector, (list, tuple)):
-        return type(vector)(value for value, keep in zip(vector, mask, strict=True) if keep)
+        short = [value for value, keep in zip(vector, mask, strict=True) if keep]
+        return short if isinstance(vector, list) else tuple(short)
     return vector
 
 

@@ -21,7 +21,8 @@ class Encoded(NamedTuple):
     ----------
     values : ndarray of float64 or CSR matrix, shape (n_rows, n_features)
     owner : ndarray of shape (n_features,), int
-        The column that each feature came from; ascending.
+        The column that each feature came from; ascending, but in the order of its features
+        for a transformer of the caller's own.
     dimension : ndarray of shape (n_features,), int
         Which dimension of an embedding column a feature is, -1 for all others.
     """

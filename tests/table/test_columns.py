@@ -157,3 +157,115 @@ def test_pandas_sparse_columns_are_numbers():
     table = read(pd.DataFrame({"c": pd.arrays.SparseArray([0.0, 1.0])}))
     assert table.kinds == ("number",)
     assert table.numbers([0]).ravel().tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("name", ["v", "self", "exprs", 7], ids=repr)
+def test_a_shortened_column_takes_the_place_of_its_own(name):
+    frame = pd.DataFrame({"a": [1, 2], name: [[1.0, 2.0], [3.0, 4.0]]}, index=[5, 5])
+    mask = {1: np.array([False, True])}
+    taken = read(frame).take([1, 0], mask)
+    assert list(taken.columns) == [name, "a"]
+    assert taken[name].tolist() == [[2.0], [4.0]]
+    assert taken.index.equals(frame.index)
+    assert frame[name].tolist() == [[1.0, 2.0], [3.0, 4.0]]
+    if isinstance(name, str):
+        other = read(pl.from_pandas(frame)).take([1, 0], mask)
+        assert other.columns == [name, "a"]
+        assert other[name].to_list() == [[2.0], [4.0]]
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ([1, pd.NA, 2.5], "number"),
+        ([True, pd.NA, False], "number"),
+        ([np.ones(2), pd.NA, np.ones(2)], "embedding"),
+        (["a", pd.NA, "b"], "other"),
+        ([pd.Timestamp("2020-01-01"), pd.NaT, pd.NaT], "other"),
+        ([datetime.time(1), b"x", None], "other"),
+    ],
+    ids=["numbers", "booleans", "vectors", "words", "times", "mixed"],
+)
+def test_objects_are_known_by_those_that_are_not_missing(values, kind):
+    frame = pd.DataFrame({"c": pd.Series(values, dtype=object)})
+    table = read(frame)
+    assert table.kinds == (kind,)
+    if kind == "number":
+        expected = [[np.nan if v is pd.NA else v] for v in values]
+        np.testing.assert_array_equal(table.numbers([0]), np.array(expected, dtype=float))
+
+
+def test_an_object_array_may_have_pandas_na():
+    table = read(np.array([[1, 2.5], [pd.NA, 4]], dtype=object))
+    np.testing.assert_array_equal(table.numbers([0, 1]), [[1, 2.5], [np.nan, 4]])
+
+
+def test_numbers_of_several_types_stand_side_by_side():
+    frame = pd.DataFrame(
+        {
+            "object": pd.Series([1, pd.NA], dtype=object),
+            "Int64": pd.array([2, None], dtype="Int64"),
+            "arrow": pd.Series([True, None], dtype=pd.ArrowDtype(pa.bool_())),
+            "decimal": pd.Series([4, None], dtype=pd.ArrowDtype(pa.decimal128(5, 2))),
+            "float16": np.array([5, np.nan], dtype="float16"),
+        }
+    )
+    table = read(frame)
+    assert set(table.kinds) == {"number"}
+    np.testing.assert_array_equal(table.numbers(range(5)), [[1, 2, 1, 4, 5], [np.nan] * 5])
+    np.testing.assert_array_equal(table.numbers([4, 1]), [[5, 2], [np.nan] * 2])
+
+
+@pytest.mark.parametrize(
+    ("values", "what"),
+    [([1, 2.5, None], "numbers"), ([np.ones(2)] * 3, "embeddings")],
+    ids=["numbers", "vectors"],
+)
+def test_objects_of_polars_are_refused_where_polars_has_a_type(values, what):
+    frame = pl.DataFrame({"c": pl.Series(values, dtype=pl.Object)})
+    with pytest.raises(TypeError, match=rf"'c' is of polars' type Object.*holds {what}. Cast it"):
+        read(frame)
+
+
+ODD = pd.DataFrame(
+    {
+        "cat": pd.Categorical(["u", None, "v"], categories=["z", "u", "v"]),
+        "day": pd.to_datetime(["2020-01-01", None, "2021-01-01"]),
+        "span": pd.to_timedelta([1, None, 2], unit="D"),
+        "flag": pd.array([True, None, False], dtype="boolean"),
+        "word": pd.array(["a", None, "b"], dtype="string[pyarrow]"),
+        "vector": pd.Series([[1.0], None, [2.0]], dtype=pd.ArrowDtype(pa.list_(pa.float32(), 1))),
+        "none": pd.Series([None] * 3, dtype=object),
+    },
+    index=pd.Index([4, 4, -1], name="key"),
+)
+
+
+def test_rows_and_columns_keep_odd_types_and_the_table_is_not_changed():
+    before = ODD.copy(deep=True)
+    table = read(ODD)
+    pd.testing.assert_frame_equal(table.rows(np.array([2, 1, 1])).native, ODD.iloc[[2, 1, 1]])
+    pd.testing.assert_frame_equal(table.rows(np.array([], dtype=int)).native, ODD.iloc[:0])
+    pd.testing.assert_frame_equal(table.take(range(7)), ODD)
+    pd.testing.assert_frame_equal(ODD, before)
+    columns = {
+        "dec": pl.Series([1, None, 2], dtype=pl.Decimal(5, 2)),
+        "enum": pl.Series(["u", None, "v"], dtype=pl.Enum(["u", "v", "w"])),
+        "span": [datetime.timedelta(1), None, datetime.timedelta(2)],
+        "time": [datetime.time(1), None, datetime.time(2)],
+        "array": pl.Series([[1.0], None, [2.0]], dtype=pl.Array(pl.Float32, 1)),
+        "null": [None] * 3,
+    }
+    frame = pl.DataFrame(columns)
+    table = read(frame)
+    assert table.rows(np.array([2, 1, 1])).native.equals(frame[[2, 1, 1]])
+    assert table.rows(np.array([2])).native.schema == frame.schema
+    assert table.take([5, 0]).schema == frame.select("null", "dec").schema
+
+
+@pytest.mark.parametrize("container", [np.array, sparse.csr_array, sparse.csc_array])
+def test_rows_of_arrays_are_those_that_were_asked_for(container):
+    X = np.arange(6.0).reshape(3, 2)
+    part = read(container(X)).rows(np.array([2, 0, 2])).native
+    part = part.toarray() if sparse.issparse(part) else part
+    assert part.tolist() == X[[2, 0, 2]].tolist()

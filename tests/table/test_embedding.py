@@ -1,3 +1,5 @@
+from collections import namedtuple
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -124,3 +126,74 @@ def test_later_rows_may_miss_every_vector(container):
 def test_empty_vectors_are_refused():
     with pytest.raises(ValueError, match=r"'v' holds empty vectors. Drop it"):
         embedding.to_matrix(pl.Series("v", [[], []], dtype=pl.List(pl.Float64)), "v")
+
+
+ODD_ARROW = {
+    "sliced chunks": pa.chunked_array(
+        [
+            pa.array([[0, 0], [1, 2], None], pa.list_(pa.int8(), 2)).slice(1),
+            pa.array([[5, 6]], pa.list_(pa.int8(), 2)),
+        ]
+    ),
+    "values under a missing slot": pa.FixedSizeListArray.from_arrays(
+        pa.array([1, 2, 9, 9, 5, 6], pa.int8()), 2, mask=pa.array([False, True, False])
+    ),
+    "values under a missing list": pa.ListArray.from_arrays(
+        pa.array([0, 2, 5, 7]),
+        pa.array([1, 2, 9, 9, 9, 5, 6], pa.int8()),
+        mask=pa.array([False, True, False]),
+    ),
+    "half floats": pa.array([[1, 2], None, [5, 6]], pa.large_list(pa.float16())),
+}
+
+
+@pytest.mark.parametrize("stored", ODD_ARROW.values(), ids=ODD_ARROW.keys())
+def test_arrow_is_read_as_it_means_whatever_lies_beneath(stored):
+    column = pd.Series(pd.arrays.ArrowExtensionArray(stored), name="v")
+    np.testing.assert_array_equal(
+        embedding.to_matrix(column, "v"), [[1, 2], [np.nan, np.nan], [5, 6]]
+    )
+    short = embedding.shorten(column, np.array([False, True]), "v")
+    assert [v if v is pd.NA else list(v) for v in short] == [[2], pd.NA, [6]]
+    assert short.dtype.pyarrow_dtype.value_type == stored.type.value_type
+
+
+def test_a_number_that_is_missing_inside_a_vector_is_nan():
+    column = pl.Series("v", [[1.0, None], [None, 2.0], None], dtype=pl.Array(pl.Float32, 2))
+    np.testing.assert_array_equal(
+        embedding.to_matrix(column, "v"), [[1, np.nan], [np.nan, 2], [np.nan, np.nan]]
+    )
+    short = embedding.shorten(column, np.array([True, False]), "v")
+    assert short.to_list() == [[1.0], [None], None]
+
+
+def test_a_missing_vector_may_be_pandas_na():
+    column = pd.Series([np.ones(2), pd.NA], dtype=object)
+    np.testing.assert_array_equal(embedding.to_matrix(column, "v"), [[1, 1], [np.nan] * 2])
+    assert embedding.shorten(column, np.array([True, False]), "v")[1] is pd.NA
+
+
+@every_column
+def test_rows_without_any_vector_can_be_shortened(column):
+    part = column[2:3] if isinstance(column, pl.Series) else column.iloc[2:3]
+    none = column[:0] if isinstance(column, pl.Series) else column.iloc[:0]
+    mask = np.array([True, False, True])
+    whole = embedding.shorten(column, mask, "v")
+    for rows in (part, none):
+        short = embedding.shorten(rows, mask, "v")
+        assert short.dtype == whole.dtype
+        assert len(short) == len(rows)
+
+
+def test_vectors_with_two_axes_are_refused():
+    with pytest.raises(TypeError, match=r"'v' must hold vectors of numbers, one a row"):
+        embedding.to_matrix(pd.Series([np.ones((2, 2))] * 2), "v")
+    nested = pl.Series([[[1.0, 2.0]]] * 2, dtype=pl.Array(pl.Float32, (1, 2)))
+    with pytest.raises(TypeError, match=r"'v' must hold vectors of numbers"):
+        embedding.to_matrix(nested, "v")
+
+
+def test_a_named_tuple_loses_its_names():
+    point = namedtuple("Point", ["a", "b"])
+    short = embedding.shorten(pd.Series([point(1, 2)]), np.array([False, True]), "v")
+    assert short[0] == (2,)

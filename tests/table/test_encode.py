@@ -1,12 +1,15 @@
+import datetime
+
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 from scipy import sparse
 from sklearn.compose import make_column_transformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from featprune.table.columns import read
 from featprune.table.encode import TableEncoder
@@ -187,3 +190,102 @@ def test_the_callers_table_is_not_changed():
     data = S.data.copy()
     encode(S, standardize=True)
     np.testing.assert_array_equal(S.data, data)
+
+
+def odd_columns():
+    n = 40
+    number = np.random.default_rng(0).normal(size=n)
+    day = [datetime.date(2020, 1, 1 + i % 20) for i in range(n - 1)] + [None]
+    span = [datetime.timedelta(i) for i in range(n - 1)] + [None]
+    arrow = {
+        "arrow date": (day, pa.date32()),
+        "arrow duration": (span, pa.duration("us")),
+        "arrow dictionary": (["a", "b"] * 20, pa.dictionary(pa.int8(), pa.string())),
+        "arrow null": ([None] * n, pa.null()),
+    }
+    columns = {name: pd.Series(v, dtype=pd.ArrowDtype(kind)) for name, (v, kind) in arrow.items()}
+    columns |= {
+        "unused levels": pd.Categorical(["a", "b"] * 20, categories=["z", "a", "b"]),
+        "missing times": pd.Series(pd.to_datetime(day)),
+        "one time": pd.Series([pd.Timestamp("2020-01-01")] * n),
+        "no time": pd.Series([pd.NaT] * n, dtype="datetime64[ns]"),
+        "timedelta": pd.Series(pd.to_timedelta(span)),
+        "mixed objects": pd.Series([1, "a", None, 2.5] * 10, dtype=object),
+        "bytes": [b"a", b"b"] * 20,
+        "date objects": pd.Series(day, dtype=object),
+        "nothing": pd.Series([None] * n, dtype=object),
+        "no number": [np.nan] * n,
+        "many words": [f"word {i}" for i in range(n)],
+        "polars decimal": pl.Series(range(n), dtype=pl.Decimal(10, 2)),
+        "polars enum": pl.Series(["a", None] * 20, dtype=pl.Enum(["z", "a"])),
+        "polars date": pl.Series(day),
+        "polars duration": pl.Series(span),
+        "polars time": pl.Series([datetime.time(i % 20) for i in range(n)]),
+        "polars null": pl.Series([None] * n),
+    }
+    for name, column in columns.items():
+        frame = pl.DataFrame if name.startswith("polars") else pd.DataFrame
+        yield pytest.param(frame({"number": number, "odd": column}), id=name)
+
+
+@pytest.mark.parametrize("frame", list(odd_columns()))
+def test_odd_columns_become_finite_numbers_without_a_warning(frame):
+    learner, encoded = encode(frame, y=None, standardize=True)
+    assert encoded.values.shape == (40, len(encoded.owner))
+    assert np.isfinite(encoded.values).all()
+    assert encoded.owner[0] == 0
+    assert set(encoded.owner[1:]) <= {1}
+    few = read(frame).rows(np.array([39, 0, 0]))
+    # text features are float32, made of other sums for other numbers of rows
+    np.testing.assert_allclose(learner.transform(few), encoded.values[[39, 0, 0]], atol=1e-4)
+
+
+def test_arrow_durations_are_one_number():
+    spans = [datetime.timedelta(i) for i in range(6)]
+    frame = pd.DataFrame({"span": pd.Series(spans, dtype=pd.ArrowDtype(pa.duration("us")))})
+    _, encoded = encode(frame)
+    assert encoded.owner.tolist() == [0]
+    assert (np.diff(encoded.values[:, 0]) > 0).all()
+
+
+def test_later_rows_may_miss_every_vector(frame_library):
+    frame = frame_library({"v": [[1.0, 2.0]] * 3 + [[3.0, 6.0], [3.0, 7.0], None]})
+    learner, encoded = encode(frame)
+    assert encoded.owner.tolist() == [0, 0, 0]
+    later = learner.transform(read(frame).rows(np.array([5, 5])))
+    np.testing.assert_allclose(later, [[1.8, 3.8, 1]] * 2)
+
+
+def test_later_vectors_of_another_length_are_refused(frame_library):
+    learner, _ = encode(frame_library({"v": [[float(i), 2.0] for i in range(6)]}))
+    with pytest.raises(ValueError, match=r"'v' has vectors of length 3, and had 2 in fit"):
+        learner.transform(read(frame_library({"v": [[1.0, 2.0, 3.0]]})))
+
+
+def test_an_encoder_that_leaves_words_is_refused(frame_library):
+    frame = frame_library({"a": list("uvwuvw"), "b": range(6)})
+    with pytest.raises(ValueError, match=r"must make numbers, and its features 'a' are none"):
+        encode(frame, FunctionTransformer())
+    with pytest.raises(ValueError, match=r"must make numbers: could not convert.*encoder='auto'"):
+        encode(frame, FunctionTransformer(lambda X: np.array(X, dtype=object)))
+
+
+def test_an_encoder_may_make_nullable_numbers():
+    frame = pd.DataFrame({"a": pd.array([1, 2, 3, 4, 5, 6], "Int64"), "b": [True, False] * 3})
+    _, encoded = encode(frame, FunctionTransformer())
+    np.testing.assert_array_equal(encoded.values, frame.to_numpy(dtype=float))
+
+
+def test_an_encoder_that_leaves_nothing_is_refused():
+    empty = FunctionTransformer(lambda X: X[:, :0], accept_sparse=True)
+    for X in (np.arange(12.0).reshape(6, 2), sparse.csr_array(np.eye(6))):
+        with pytest.raises(ValueError, match=r"one and the same value in all rows"):
+            encode(X, empty)
+
+
+def test_a_frame_of_the_caller_is_not_changed(frame_library):
+    frame = frame_library({"a": [1.0, 2, 3, 4, 5, 6], "b": [1.0, 2, None, 4, 5, 6]})
+    before = frame.to_numpy().copy()
+    learner, _ = encode(frame, standardize=True)
+    learner.transform(read(frame))
+    np.testing.assert_array_equal(frame.to_numpy(), before)

@@ -5,6 +5,7 @@ import pytest
 from scipy import sparse
 from sklearn.compose import make_column_transformer
 from sklearn.decomposition import PCA
+from sklearn.impute import SimpleImputer
 from sklearn.model_selection import StratifiedKFold
 from sklearn.preprocessing import (
     FunctionTransformer,
@@ -90,3 +91,28 @@ def test_a_constant_feature_belongs_to_nobody_and_is_left_out():
 def test_a_feature_of_several_columns_is_refused(encoder):
     with pytest.raises(ValueError, match=r"'(pca0|x0 x1)'.*depend on more than one column each"):
         owners(encoder, X)
+
+
+@pytest.mark.parametrize("container", [pd.DataFrame, pl.from_pandas], ids=["pandas", "polars"])
+def test_targets_of_several_classes_make_several_features(container):
+    frame = container(pd.DataFrame({"a": list("uvuwuv") * 5, "b": list("xyy") * 10}))
+    encoder = TargetEncoder(cv=StratifiedKFold(3))
+    assert owners(encoder, frame, np.random.default_rng(1).integers(0, 3, 30)) == [0, 0, 0, 1, 1, 1]
+
+
+def test_index_and_columns_of_a_frame_may_be_odd():
+    frame = pd.DataFrame({7: list("xyz") * 10, 3: np.arange(30)}, index=[1] * 30)
+    encoder = make_column_transformer((OneHotEncoder(), [0]), remainder="passthrough")
+    assert owners(encoder, frame) == [0, 0, 0, 1]
+
+
+def test_missing_values_of_a_sparse_table_do_not_spread():
+    table = sparse.random_array((30, 4), density=0.5, rng=np.random.default_rng(1), format="csr")
+    table.data[[3, 20]] = np.nan
+    assert owners(SimpleImputer(), table) == [0, 1, 2, 3]
+
+
+def test_words_and_numbers_of_an_object_array_are_traced():
+    table = np.array([[i, "uvw"[i % 3]] for i in range(30)], dtype=object)
+    encoder = make_column_transformer((OneHotEncoder(), [1]), remainder="passthrough")
+    assert owners(encoder, table) == [1, 1, 1, 0]

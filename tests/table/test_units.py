@@ -88,3 +88,44 @@ def test_bad_columns_are_named(groups, keep, error, message):
 def test_a_mask_is_no_list_of_positions():
     with pytest.raises(ValueError, match=r"names True, False, which X does not have"):
         units(keep=[True, False], table=np.ones((2, 3)))
+
+
+@pytest.mark.parametrize("container", [np.array, pd.Index, tuple, set], ids=lambda c: c.__name__)
+def test_columns_may_be_listed_in_any_container(container):
+    one = units({"g": container(["a", "b"])}, container(["c"]))
+    assert one.names == ("g", "v", "c")
+    assert one.protected.tolist() == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    "keep", [[True, False], np.array([False, True]), [["a"]], [-1], [None]], ids=repr
+)
+def test_what_is_neither_name_nor_position_is_unknown(keep):
+    for table in (np.ones((2, 2)), FRAME):
+        with pytest.raises(ValueError, match=r"'always_keep' parameter of Me names .*not have"):
+            units(keep=keep, table=table)
+
+
+def test_columns_of_an_object_array_go_by_position_too():
+    table = np.array([[1, "a", 2.5], [2, "b", 3.5]], dtype=object)
+    one = units({"g": [1, 2]}, [0], table=table)
+    assert one.names == ("x0", "g")
+    assert one.protected.tolist() == [True, False]
+    assert units({"g": ["x1", 2]}, table=table).names == ("x0", "g")
+
+
+@pytest.mark.parametrize(
+    "groups", [None, {"v[1]": ["a", "b"]}], ids=["column and dimension", "group and dimension"]
+)
+def test_two_units_of_one_name_are_refused(groups):
+    frame = FRAME if groups else FRAME.rename(columns={"c": "v[1]"})
+    with pytest.raises(ValueError, match=r"'v\[1\]' would be the name of two things.*Rename"):
+        units(groups, in_dimensions=True, table=frame)
+
+
+def test_a_group_protects_all_its_columns_wherever_the_kept_one_stands():
+    for kept in ("a", "b", "c"):
+        one = units({"g": ["a", "b", "c"]}, [kept], in_dimensions=True)
+        assert one.names == ("g", "v[0]", "v[1]", "v[2]")
+        assert one.protected.tolist() == [True, False, False, False]
+        assert one.columns(np.array([True, False, False, False])).tolist() == [1, 0, 1, 1]
