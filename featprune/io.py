@@ -86,10 +86,19 @@ def write(table: pa.Table, file: str | os.PathLike[str], suffix: str | None = No
     pq.write_table(table, file, compression="zstd")
 
 
-def keep(table: pa.Table, masks: Mapping[str, np.ndarray]) -> pa.Table:
-    """Return the table with its embedding columns cut down to the dimensions of `masks`."""
+def prune(table: pa.Table, names: Sequence[str], masks: Mapping[str, np.ndarray]) -> pa.Table:
+    """Return the columns `names` in the order of the table, embeddings cut down.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+    names : sequence of str
+    masks : mapping of str to ndarray of bool
+        Which dimensions stay of those embedding columns that lose some.
+    """
     import pandas as pd
 
+    table = table.select([name for name in table.column_names if name in set(names)])
     for name, mask in masks.items():
         i = table.column_names.index(name)
         column = pd.Series(pd.arrays.ArrowExtensionArray(table.column(i)))

@@ -13,6 +13,7 @@ from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 from sklearn.utils.estimator_checks import check_estimator
 
@@ -389,6 +390,11 @@ BAD_PARAMETERS = {
     "verbose='no'": ({"verbose": "no"}, ValueError, r"'verbose'.*True or False. Got 'no'"),
     "embeddings": ({"embeddings": "some"}, ValueError, r"'whole' or 'dimensions'. Got 'some'"),
     "encoder": ({"encoder": "one-hot"}, ValueError, r"'auto', a transformer or None"),
+    "own encoder": (
+        {"encoder": StandardScaler(), "embeddings": "dimensions"},
+        ValueError,
+        r"can't be traced to dimensions. Got StandardScaler\(\) instead",
+    ),
     "unknown kept": ({"always_keep": ["zz"]}, ValueError, r"names 'zz', which X does not have"),
     "kept no list": ({"always_keep": "x1"}, TypeError, r"must list columns"),
     "unknown group": ({"feature_groups": {"g": [99]}}, ValueError, r"names 99, which X does"),

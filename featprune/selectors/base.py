@@ -61,6 +61,13 @@ class BaseSelector(SelectorMixin, BaseEstimator):
                 f"Got {self.encoder!r} instead."
             )
 
+        if self.embeddings == "dimensions" and not isinstance(self.encoder, str | None):
+            raise ValueError(
+                f"With embeddings='dimensions' the 'encoder' parameter of {name} must be 'auto' or "
+                f"None: an encoder's features can't be traced to dimensions. Got {self.encoder!r} "
+                "instead."
+            )
+
     def _check_target(self, y: Any) -> np.ndarray | None:
         """Return the target as an array, or raise if it can't be used."""
         return None if y is None else np.asarray(y)

@@ -166,7 +166,12 @@ def _one_path(
     """Encode the training rows, follow their elimination, and score the held-out rows."""
     train, test = rows
     train, train_weight = _weighted_rows(train, sample_weight)
-    encoder = TableEncoder(selector.encoder, standardize=selector.standardize, random_state=seed)
+    encoder = TableEncoder(
+        selector.encoder,
+        standardize=selector.standardize,
+        random_state=seed,
+        flag_vectors=selector.embeddings == "whole",
+    )
     encoded = encoder.fit_transform(table.rows(train), y[train], train_weight)
     held_out = None
     if test is not None:
@@ -213,6 +218,8 @@ def _warn_if_guessing(path: EliminationPath, splits: list[Rows], owner: str) -> 
     A one-sided t-test at 5 % on the folds of the best size, with the variance corrected for
     the rows that training parts share (Nadeau & Bengio 2003, doi 10.1023/A:1024068626366).
     """
+    if np.isnan(path.mean_scores).all():
+        return  # there is no best size, and the cut says so
     best = int(np.nanargmax(path.mean_scores))
     score, error, n_folds = path.mean_scores[best], path.score_errors[best], len(splits)
     shared = float(np.mean([len(test) / len(train) for train, test in splits if test is not None]))

@@ -44,8 +44,8 @@ class SVMRFE(EliminationSelector):
     step : int or float, default=1
         How many leave at a time; a float in (0, 1) is a share of all, rounded down.
     standardize : bool, default=True
-        Scale every feature to variance 1 (and mean 0, unless X is sparse) on the training
-        rows, for the ranking alone. An SVM's weights depend on the units of the columns.
+        Scale every feature to variance 1 (and mean 0, unless X is sparse) over the values that
+        the training rows have, for the ranking alone. An SVM's weights depend on units.
     feature_groups : dict of lists of columns, default=None
         Columns that stay or go together, as ``{"size": ["width", "height"]}``. By name for
         frames, by position for arrays.
@@ -55,8 +55,9 @@ class SVMRFE(EliminationSelector):
         How columns become numbers, for the ranking alone: ``"auto"`` takes numbers as they
         are, vectors dimension by dimension, and everything else through
         :class:`skrub.TableVectorizer`; missing numbers become the mean, and a feature that
-        says so joins their column. A transformer of your own must make each feature out of
-        one column. None: all columns are numbers and none is missing.
+        says so joins their column (but not for vectors with ``embeddings="dimensions"``). A
+        transformer of your own must make each feature out of one column. None: all columns
+        are numbers or vectors and none is missing.
     embeddings : {"whole", "dimensions"}, default="whole"
         Whether a column of vectors stays or goes as a whole, or loses dimensions.
     cv : int, splitter or iterable, default=5

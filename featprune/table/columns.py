@@ -61,6 +61,13 @@ class Table:
             native = self.native[idx]
         return Table(native, self.names, self.kinds, self.dtypes)
 
+    def copy(self) -> Table:
+        """Return a table that a transformer with ``copy=False`` may write to."""
+        native = self.native
+        if not nw.dependencies.is_polars_dataframe(native):  # whose frames never change
+            native = native.copy()
+        return Table(native, self.names, self.kinds, self.dtypes)
+
     def numbers(self, idx: Sequence[int]) -> np.ndarray:
         """Return the columns `idx`, all of kind number, as float64 with NaN for missing.
 

@@ -43,10 +43,13 @@ class TableEncoder:
         says so joins their column. A transformer: applied to the whole table; each feature it
         makes must come from one column. None: every column must be a number, none missing.
     standardize : bool
-        Scale every feature to mean 0 and variance 1. Sparse matrices are scaled, not centred:
-        they would not stay sparse.
+        Scale every feature to mean 0 and variance 1 over the values that are there. Sparse
+        matrices are scaled, not centred: they would not stay sparse.
     random_state : int or None
         Seed of what is random in the encoding of long texts.
+    flag_vectors : bool, default=True
+        Whether a missing vector is said by a feature, too. Where dimensions leave one by one,
+        that feature would have to belong to one of them.
 
     Attributes
     ----------
@@ -54,8 +57,16 @@ class TableEncoder:
         As in :class:`Encoded`; set by `fit_transform`.
     """
 
-    def __init__(self, encoder: Any, *, standardize: bool, random_state: int | None) -> None:
+    def __init__(
+        self,
+        encoder: Any,
+        *,
+        standardize: bool,
+        random_state: int | None,
+        flag_vectors: bool = True,
+    ) -> None:
         self.encoder = encoder
+        self.flag_vectors = flag_vectors
         self.standardize = standardize
         self.random_state = random_state
         self._flagged = np.empty(0, dtype=np.intp)
@@ -151,16 +162,16 @@ class TableEncoder:
     def _by_transformer(self, table: Table, y: np.ndarray | None, fit: bool) -> Encoded:
         transformer = self._transformer
         if fit:
-            values = _as_matrix(transformer.fit_transform(table.native, y))
+            values = _as_matrix(transformer.fit_transform(table.copy().native, y))
             self._probed = probe_owners(transformer, table, values, _as_matrix)
         else:
-            values = _as_matrix(transformer.transform(table.native))
+            values = _as_matrix(transformer.transform(table.copy().native))
         alive = np.flatnonzero(self._probed >= 0)
         return Encoded(values[:, alive], self._probed[alive], np.full(len(alive), -1))
 
     def _with_flags(self, encoded: Encoded, fit: bool) -> Encoded:
         """Add one feature for each column that had missing numbers when this was learned."""
-        values, owner, _ = encoded
+        values, owner, dimension = encoded
         if not _is_auto(self.encoder) or sparse.issparse(values) or not len(owner):
             return encoded
         if not fit and not len(self._flagged):
@@ -170,6 +181,8 @@ class TableEncoder:
         missing = np.logical_or.reduceat(np.isnan(values), starts, axis=1)
         if fit:
             self._flagged = columns[missing.any(axis=0)]
+            if not self.flag_vectors:
+                self._flagged = np.setdiff1d(self._flagged, owner[dimension >= 0])
         if not len(self._flagged):
             return encoded
         flags = missing[:, np.searchsorted(columns, self._flagged)].astype(float)

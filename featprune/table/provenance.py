@@ -46,8 +46,8 @@ def probe_owners(
     shifted = table.rows(np.roll(np.arange(table.n_rows), 1))
     owner = np.zeros(n_features, dtype=np.intp)
     number = np.arange(n_columns)
-    base = as_matrix(transformer.transform(table.native))
-    alive = _changed(base, as_matrix(transformer.transform(shifted.native)))
+    base = as_matrix(transformer.transform(table.copy().native))
+    alive = _changed(base, as_matrix(transformer.transform(shifted.copy().native)))
     for bit in range(max(n_columns - 1, 0).bit_length()):
         has_bit = (number >> bit) & 1 == 1
         with_bit = _changed(base, as_matrix(transformer.transform(_mix(table, shifted, has_bit))))
@@ -83,7 +83,7 @@ def _mix(table: Table, shifted: Table, mask: np.ndarray) -> Any:
     if nw.dependencies.is_pandas_dataframe(table.native):
         mixed = table.native.copy()
         for i in idx:
-            mixed.isetitem(i, shifted.native.iloc[:, i].array)
+            mixed.isetitem(i, shifted.native.iloc[:, i].array.copy())
         return mixed
     return table.native.with_columns([shifted.native.get_column(table.names[i]) for i in idx])
 

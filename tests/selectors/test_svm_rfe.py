@@ -129,6 +129,12 @@ def test_a_scorer_of_ones_own_gets_the_held_out_rows():
     np.testing.assert_allclose(ours.path_.scores / 20, plain.path_.scores)
 
 
+def test_a_score_that_is_never_a_number_is_refused():
+    X, y = table(n_features=6)
+    with pytest.raises(ValueError, match=r"NaN at every size. Choose another scoring"):
+        SVMRFE(scoring=lambda *_: np.nan).fit(X, y)
+
+
 def test_one_se_is_the_smallest_within_one_standard_error():
     X, y = load_breast_cancer(return_X_y=True)
     fitted = SVMRFE().fit(X, y)

@@ -289,3 +289,14 @@ def test_a_frame_of_the_caller_is_not_changed(frame_library):
     learner, _ = encode(frame, standardize=True)
     learner.transform(read(frame))
     np.testing.assert_array_equal(frame.to_numpy(), before)
+
+
+@pytest.mark.parametrize("flag", [True, False])
+def test_a_feature_says_that_a_vector_is_missing_if_wanted(flag):
+    vectors = [[1.0, 2.0], None, [3.0, 4.0], [5.0, 5.0], [6.0, 1.0], [0.0, 0.0]]
+    table = read(pd.DataFrame({"v": vectors, "n": [1, 2, 3, 4, 5, None]}))
+    learner = TableEncoder("auto", standardize=False, random_state=0, flag_vectors=flag)
+    encoded = learner.fit_transform(table, Y, None)
+    assert encoded.owner.tolist() == ([0, 0, 0, 1, 1] if flag else [0, 0, 1, 1])
+    assert encoded.values[1, :2].tolist() == pytest.approx([3.0, 2.4])
+    np.testing.assert_array_equal(learner.transform(table), encoded.values)

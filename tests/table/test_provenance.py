@@ -116,3 +116,10 @@ def test_words_and_numbers_of_an_object_array_are_traced():
     table = np.array([[i, "uvw"[i % 3]] for i in range(30)], dtype=object)
     encoder = make_column_transformer((OneHotEncoder(), [1]), remainder="passthrough")
     assert owners(encoder, table) == [1, 1, 1, 0]
+
+
+@pytest.mark.parametrize("library", ["numpy", "pandas"])
+def test_an_encoder_that_writes_to_its_input_is_traced_too(library):
+    table = X.copy() if library == "numpy" else pd.DataFrame(X, columns=list("abcde"))
+    assert owners(StandardScaler(copy=False), table) == [0, 1, 2, 3, 4]
+    np.testing.assert_array_equal(np.asarray(table), X)

@@ -1,0 +1,5 @@
+"""The command line; a command a file."""
+
+from featprune.cli.entry import main
+
+__all__ = ["main"]
