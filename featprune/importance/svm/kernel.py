@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from featprune.importance.svm.kernel_functions import Gram, open_gram, take_out
 from featprune.importance.svm.kernel_problems import Problem, one_vs_one, solve_all
 from featprune.importance.svm.kernel_pseudo import PseudoSamples
 from featprune.importance.svm.kernel_ranking import DeltaJ
+from featprune.importance.svm.threads import one_thread
 from featprune.importance.svm.trace import Trace
 
 _REPORT_SECONDS = 0.1
@@ -144,7 +144,7 @@ def follow(
     deadline: float | None,
 ) -> Trace:
     """Follow the elimination of any set of duals; parameters as in `trace_kernel`."""
-    with threadpool_limits(limits=1):
+    with one_thread():
         gram = open_gram(X, held_out, kernel, gamma, degree, coef0)
         criteria = {"delta_j": DeltaJ, "pseudo_samples": PseudoSamples}
         ranking = criteria[criterion](gram, unit, protected)

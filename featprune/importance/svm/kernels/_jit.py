@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numba
+from numba.core import event
+
+from featprune.progress import tell
+
+COMPILING = "compiling, once on this machine"
 
 
 def jit(function: Callable[..., Any] | None = None, **options: Any) -> Callable[..., Any]:
@@ -33,3 +39,30 @@ def jit(function: Callable[..., Any] | None = None, **options: Any) -> Callable[
         return numba.njit(cache=True, **options)(function)
     except RuntimeError:
         return numba.njit(cache=False, **options)(function)
+
+
+@contextmanager
+def telling_of_compiling() -> Iterator[None]:
+    """Tell, once in the block, that kernels are compiled; not if all come from the cache."""
+    listener = _CompilingListener()
+    with event.install_listener("numba:compile", listener):
+        yield
+    if listener.heard:
+        tell(COMPILING, 1, 1)
+
+
+class _CompilingListener(event.Listener):
+    """Hears what numba compiles; what it loads from its cache, numba does not announce."""
+
+    def __init__(self) -> None:
+        self.heard = False
+
+    def on_start(self, event: Any) -> None:
+        """Tell of the first kernel of this package."""
+        ours = event.data["dispatcher"].py_func.__module__.startswith("featprune.")
+        if ours and not self.heard:
+            self.heard = True
+            tell(COMPILING, 0, 1)
+
+    def on_end(self, event: Any) -> None:
+        """Do nothing: further kernels may follow."""

@@ -1,0 +1,178 @@
+"""Setting up the dual of a linear machine: the table, its kernels, the problems at zero."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from featprune.importance.svm.dual_state import Course, Problems, Table
+from featprune.importance.svm.problems import Problem
+
+# Features that may leave before the kernel is brought up to date: few rows in compiled loops,
+# many in one product.
+# Up to so many rows are few.
+FEW = 512
+_REST_OF_FEW, _REST_OF_MANY = 8, 48
+
+
+def sort_rows(problems: list[Problem], n: int) -> np.ndarray:
+    """Return an order of the rows in which each problem takes one or two runs of them."""
+    if all(len(problem.rows) == n for problem in problems):
+        return np.arange(n)
+    taken = np.zeros((n, len(problems)), dtype=bool)
+    for k, problem in enumerate(problems):
+        taken[problem.rows, k] = True
+    return np.argsort(np.unique(taken, axis=0, return_inverse=True)[1].ravel(), kind="stable")
+
+
+def padded(n: int) -> int:
+    """Return how many rows a dense table has: full vectors are multiplied faster.
+
+    The rows added are zero, and no problem takes them.
+    """
+    return -(-n // 8) * 8
+
+
+def make_table(X: Any, order: np.ndarray, unit: np.ndarray, *, centred: bool) -> Table:
+    """Return the table with its rows in a certain order."""
+    features = np.argsort(unit, kind="stable")
+    first = np.concatenate([[0], np.cumsum(np.bincount(unit))])
+    if sparse.issparse(X):
+        return _make_sparse(X, order, first, features, centred=centred)
+    n = len(order)
+    XT = np.zeros((X.shape[1], padded(n)))
+    XT[:, :n] = X.T if np.array_equal(order, np.arange(n)) else X.T[:, order]
+    mean = np.zeros(len(XT))
+    if centred:
+        # Taking off the first value beforehand leaves exact zeros of a constant.
+        mean = XT[:, 0].copy()
+        XT[:, :n] -= mean[:, None]
+        rest = XT.sum(axis=1) / n
+        XT[:, :n] -= rest[:, None]
+        mean += rest
+    none = sparse.csr_array((len(XT), 1))
+    return Table(
+        XT, none.indptr.astype(np.int64), none.indices.astype(np.int64),
+        none.data.astype(np.float64), mean, first, features,
+    )  # fmt: skip
+
+
+def _make_sparse(
+    X: Any, order: np.ndarray, first: np.ndarray, features: np.ndarray, *, centred: bool
+) -> Table:
+    """Return the table of a sparse matrix; only the kernels are dense."""
+    n, p = X.shape
+    XT = sparse.csr_array(sparse.csr_array(X)[order].T, dtype=np.float64)
+    XT.sum_duplicates()
+    mean = np.zeros(p)
+    if centred:
+        for at in XT.indptr[np.flatnonzero(np.diff(XT.indptr) == n)]:
+            # A constant does nothing that the bias doesn't; centred, it is exactly zero.
+            if np.ptp(XT.data[at : at + n]) == 0.0:
+                XT.data[at : at + n] = 0.0
+        XT.eliminate_zeros()
+        mean = np.asarray(XT.sum(axis=1)).ravel() / n
+    return Table(
+        np.zeros((0, n)), XT.indptr.astype(np.int64), XT.indices.astype(np.int64), XT.data,
+        mean, first, features,
+    )  # fmt: skip
+
+
+def make_held_out(T: Table, held_out: Any) -> Any:
+    """Return rows held out as an array or CSR matrix (n_features, n_held_out), dense centred."""
+    if not len(T.XT):
+        return sparse.csr_array(sparse.csr_array(held_out).T, dtype=np.float64)
+    rows = held_out.toarray() if sparse.issparse(held_out) else held_out
+    return np.array(rows.T, dtype=np.float64, order="C") - T.mean[:, None]
+
+
+def sparse_rows(T: Table, n: int) -> sparse.csr_array:
+    """Return a sparse table as a matrix of shape (n_features, n), not centred."""
+    return sparse.csr_array((T.value, T.row, T.start), shape=(len(T.mean), n))
+
+
+def kernel(T: Table, features: np.ndarray, n: int) -> np.ndarray:
+    """Return the kernel over some features, (n, n). O(n^2 n_features)."""
+    if len(T.XT):
+        part = feature_rows(T, features, n)
+        return part.T @ part
+    part, mean = sparse_rows(T, n)[features], T.mean[features]
+    along = part.T @ mean
+    return (part.T @ part).toarray() - along - along[:, None] + mean @ mean
+
+
+def held_kernel(T: Table, held: Any, features: np.ndarray, n: int) -> np.ndarray:
+    """Return the kernel of rows held out with the others over some features, (n_held_out, n)."""
+    if len(T.XT):
+        return held[features].T @ T.XT[features]
+    part, held, mean = sparse_rows(T, n)[features], held[features], T.mean[features]
+    return (held.T @ part).toarray() - part.T @ mean - (held.T @ mean)[:, None] + mean @ mean
+
+
+def held_features(T: Table, held: Any, features: np.ndarray) -> np.ndarray:
+    """Return some features of the rows held out, centred, (n_features, n_held_out)."""
+    if len(T.XT):
+        return held[features]
+    return held[features].toarray() - T.mean[features, None]
+
+
+def feature_rows(T: Table, features: np.ndarray, n: int) -> np.ndarray:
+    """Return some features, centred, (n_features, n); not to be changed."""
+    if len(T.XT):
+        all_of_them = np.array_equal(features, np.arange(len(T.XT)))
+        return T.XT if all_of_them else T.XT[features]
+    return sparse_rows(T, n)[features].toarray() - T.mean[features, None]
+
+
+def make_problems(
+    problems: list[Problem], order: np.ndarray, n: int, n_features: int, *, bordered: bool
+) -> Problems:
+    """Return the problems on n rows of the table at zero, to be settled."""
+    V = np.zeros((len(problems), 6, n))
+    S = np.zeros((len(problems), 3, n), dtype=np.int64)
+    spans = np.zeros((len(problems), 4), dtype=np.int64)
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order))
+    for k, problem in enumerate(problems):
+        at = place[problem.rows]
+        for name, values in zip((2, 3, 4, 5), problem[1:], strict=True):
+            V[k, name, at] = values
+        taken = np.zeros(n + 2, dtype=int)
+        taken[at + 1] = 1
+        edges = np.flatnonzero(np.diff(taken))
+        spans[k, : len(edges)] = edges
+        spans[k, len(edges) :] = edges[-1]
+    S[:, 1] = -1
+    most = int((spans[:, 1] - spans[:, 0] + spans[:, 3] - spans[:, 2]).max())
+    if not V[:, 5].any():
+        # without a ridge, free rows are independent: as many as there are dimensions
+        most = min(most, n_features + 1)
+    num = np.zeros((len(problems), 3), dtype=np.int64)
+    num[:, 1] = bordered
+    num[:, 2] = 1
+    inv = np.zeros((len(problems), most + 1, most + 1))
+    return Problems(
+        V, S, inv, num, np.zeros((len(problems), 2)), np.zeros((len(problems), most + 1)), spans
+    )
+
+
+def make_course(T: Table, P: Problems, scale: float) -> Course:
+    """Return the course before the first step, nothing listed."""
+    n_units, n_problems, n = len(T.first) - 1, len(P.V), P.V.shape[2]
+    K = kernel(T, np.arange(len(T.features)), n)
+    K += scale**2
+    return Course(
+        K=K,
+        rest=np.zeros((_REST_OF_FEW if n <= FEW else _REST_OF_MANY, n)),
+        metric=np.zeros((0, 0)),
+        anchors=np.zeros((2, n_problems, n)),
+        gone=np.zeros(n_units, dtype=bool),
+        order=np.zeros(n_units, dtype=np.int64),
+        bound=np.zeros(n_units),
+        slope=np.ones(n_units),
+        norm=np.ones(n_units + 1),
+        count=np.zeros(4, dtype=np.int64),
+        way=np.zeros(4),
+    )

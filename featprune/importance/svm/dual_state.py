@@ -1,0 +1,112 @@
+"""The arrays that following the dual of a linear machine consists of."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Table(NamedTuple):
+    """The features, which never change.
+
+    Attributes
+    ----------
+    XT : ndarray of shape (n_features, n), or (0, n) for a sparse table
+        Features in rows, centred where the bias is a free variable: it makes up for that.
+    start, row, value : ndarray of shape (n_features + 1,), (n_entries,), (n_entries,)
+        A sparse table in place of `XT`, as a CSR matrix of the same shape, not centred.
+    mean : ndarray of shape (n_features,)
+        What is to be taken off a sparse table's entries, the zeros among them too.
+    first : ndarray of shape (n_units + 1,), int
+        Unit u owns ``features[first[u]:first[u + 1]]``.
+    features : ndarray of shape (n_features,), int
+    """
+
+    XT: np.ndarray
+    start: np.ndarray
+    row: np.ndarray
+    value: np.ndarray
+    mean: np.ndarray
+    first: np.ndarray
+    features: np.ndarray
+
+
+class Problems(NamedTuple):
+    """Each problem of the machine, at the optimum of its dual.
+
+    Rows of the table are sorted so that each problem takes one or two runs of them. The names
+    of rows and places are in ``kernels/dual_free.py``.
+
+    Attributes
+    ----------
+    V : ndarray of shape (n_problems, 6, n)
+        Coefficients, margins (decision value plus ridge times coefficient), where the loss
+        begins below and above, box, ridge. Coefficients of rows not taken are zero.
+    S : ndarray of shape (n_problems, 3, n), int
+        State of each row, its place among the free ones or -1, the free ones.
+    inv : ndarray of shape (n_problems, most free + 1, most free + 1)
+        Inverse of ``[[0, 1'], [1, K_FF + ridge]]`` for the free rows F, without the border
+        where the bias is penalised.
+    num : ndarray of shape (n_problems, 3), int
+        How many are free, whether the bias is a free variable, whether it must be settled.
+    real : ndarray of shape (n_problems, 2)
+        Bias, and the factor of `late`.
+    late : ndarray of shape (n_problems, most free + 1)
+        What is still to be added to `inv`: the factor times ``late late'``.
+    spans : ndarray of shape (n_problems, 4), int
+        The two runs of rows, the second one empty or not.
+    """
+
+    V: np.ndarray
+    S: np.ndarray
+    inv: np.ndarray
+    num: np.ndarray
+    real: np.ndarray
+    late: np.ndarray
+    spans: np.ndarray
+
+
+class Course(NamedTuple):
+    """The kernel, the units that are left, and which of them can be next.
+
+    For any positive definite M, ``|x'b| <= sqrt(x' inv(M) x) sqrt(b' M b)``: when the betas
+    move by r in the metric M, a unit's value (the norm of its weights) moves by at most r times
+    the unit's own norm in that of inv(M). M is K as it was some time ago: betas move mostly
+    where K is flat, the features lie where it is steep, which makes the bound much sharper
+    than that of plain lengths. For many rows this costs more than it saves: there r is the
+    way of the weights themselves, and each norm is 1.
+
+    Attributes
+    ----------
+    K : ndarray of shape (n, n)
+        Kernel of the features that are left and of those in `rest`; a penalised bias included.
+    rest : ndarray of shape (most, n)
+        Features that left, but are still in K: the first ``count[RESTING]`` rows.
+    metric : ndarray of shape (n, n) or (0, 0)
+        M.
+    anchors : ndarray of shape (2, n_problems, n)
+        The betas up to which ``way[TRAVEL]`` counts, and those of when the units were listed.
+    gone : ndarray of shape (n_units,), bool
+    order : ndarray of shape (n_units,), int
+        Units of small values, in no order: the first ``count[LISTED]`` places.
+    bound, slope : ndarray of shape (n_units,)
+        The value of ``order[a]`` is at least ``bound[a] - slope[a] * way[TRAVEL]``.
+    norm : ndarray of shape (n_units + 1,)
+        Norm of each unit, and the largest of all.
+    count : ndarray of shape (4,), int
+    way : ndarray of shape (4,)
+        For the places of both see ``kernels/dual_pick.py``.
+    """
+
+    K: np.ndarray
+    rest: np.ndarray
+    metric: np.ndarray
+    anchors: np.ndarray
+    gone: np.ndarray
+    order: np.ndarray
+    bound: np.ndarray
+    slope: np.ndarray
+    norm: np.ndarray
+    count: np.ndarray
+    way: np.ndarray

@@ -1,0 +1,251 @@
+"""The optimum of one problem followed while one feature fades out of its kernel.
+
+Arguments as in `dual_free`; `span` holds the two runs of rows that the problem takes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from featprune.importance.svm.kernels._jit import jit
+from featprune.importance.svm.kernels.dual_dot import (
+    add_outer,
+    add_outer_and_multiply,
+    add_rows,
+    add_scaled,
+    span_dot,
+    symmetric_product,
+)
+from featprune.importance.svm.kernels.dual_free import (
+    BETA,
+    BIAS,
+    BORDERED,
+    BOX,
+    FREE,
+    MARGIN,
+    MEMBER,
+    PENDING,
+    SLOT,
+    STATE,
+    diagonal,
+    drop,
+    enter,
+    park,
+    stand_in,
+    target,
+)
+
+# A denominator this small says that the inverse turns singular with the feature gone.
+_SINGULAR = 1e-9
+# Samples that may in a row meet their bounds without any way gone: among many equal rows they
+# could do so for ever, and are better sorted out at once, when the feature has left.
+_IDLE = 30
+
+
+@jit
+def fade(v, s, inv, num, real, late, span, K, rest, n_rest, x, work):
+    """Follow one problem while feature `x` leaves; K itself is not touched.
+
+    With ``u = [0, x_F]``, ``d = inv u``, ``q = u'd`` and ``w = x'beta``, removing the share h
+    of the feature moves ``(bias, beta_F)`` by ``c d`` and the margins outside F by
+    ``c (K_iF d_F + d_0 - x_i)``, where ``c = h w / (1 - h q)``. All of it is linear in c, so
+    the next breakpoint is a ratio test in c, and the share that led there is c / (w + c q).
+
+    Parameters
+    ----------
+    x : ndarray of shape (n,)
+        The feature.
+    work : ndarray of shape (4, n + 2 or more)
+        Scratch.
+
+    Returns
+    -------
+    breakpoints : int
+        Times that a sample entered or left the free set; -1 if the arithmetic gave out or the
+        way got lost among ties, and the problem must be settled anew.
+    travel : float
+        Bound on the distance that the other features' weights went.
+
+    Notes
+    -----
+    O(m^2 + m (n - m)) a breakpoint, m free samples of n.
+    """
+    u, d, rate = work[0], work[1], work[3]
+    share, gone, travel = 1.0, 0.0, 0.0
+    idle = 0
+    for event in range(100 + 10 * v.shape[1]):
+        m = num[FREE] + 1
+        q = direction(s, inv, num, real, late, x, u, d)
+        w = span_dot(x, v[BETA], span)
+        remaining = 1.0 - share * q
+        limit = share * abs(w) / remaining if remaining > _SINGULAR else np.inf
+        sign = -1.0 if w < 0.0 else 1.0
+        kind, which = 0, -1
+        if limit > 0.0:
+            limit, kind, which = first_at_bound(v, s, num, d, sign, limit)
+            if num[FREE] < span[1] - span[0] + span[3] - span[2]:
+                outside_rates(s, num, span, K, rest, n_rest, x, 1.0 + gone * q, d, work[2], rate)
+                limit, kind, which = first_on_margin(v, s, span, rate, sign, limit, kind, which)
+        if limit == np.inf:
+            return -1, travel
+        if limit > 0.0:
+            advance(v, s, num, real, span, d, rate, sign * limit)
+            travel += limit * np.sqrt(max(q, 0.0))
+            idle = 0
+        if kind == 0:
+            real[PENDING] = share / remaining
+            for c in range(m):
+                late[c] = d[c]
+            return event, travel
+        idle += 1
+        h = min(limit / (abs(w) + limit * q), share) if limit > 0.0 else 0.0
+        if idle > _IDLE or 1.0 - h * q < 1e-13:
+            return -1, travel
+        if h > 0.0:
+            add_outer(inv, m, h / (1.0 - h * q), d)
+        share -= h
+        gone += h
+        if not exchange(v, s, inv, num, real, K, rest, n_rest, x, gone, kind, which, work):
+            return -1, travel
+    return -1, travel
+
+
+@jit
+def direction(s, inv, num, real, late, x, u, d):
+    """Fill ``u = [0, x_F]`` and ``d = inv u``, the inverse brought up to date; return ``u'd``."""
+    m = num[FREE] + 1
+    u[0] = 0.0
+    for t in range(m - 1):
+        u[t + 1] = x[s[MEMBER, t]]
+    if real[PENDING] != 0.0:
+        add_outer_and_multiply(inv, m, real[PENDING], late, u, d)
+        real[PENDING] = 0.0
+    else:
+        symmetric_product(inv, m, u, d)
+    q = 0.0
+    for t in range(1, m):
+        q += u[t] * d[t]
+    return q
+
+
+@jit
+def first_at_bound(v, s, num, d, sign, limit):
+    """Return (step length, kind, place) of the first free sample to meet a bound.
+
+    Kind 1 means that the sample comes to zero, 2 to the bound of its box.
+    """
+    kind, which = 0, -1
+    for t in range(num[FREE]):
+        i = s[MEMBER, t]
+        side = s[STATE, i]
+        # outward: away from zero, on the sample's own side
+        outward = sign * d[t + 1] * side
+        size = v[BETA, i] * side
+        if outward < 0.0:
+            if size < -limit * outward:
+                limit = max(-size / outward, 0.0)
+                kind, which = 1, t
+        elif outward > 0.0 and v[BOX, i] - size < limit * outward:
+            limit = max((v[BOX, i] - size) / outward, 0.0)
+            kind, which = 2, t
+    return limit, kind, which
+
+
+@jit
+def outside_rates(s, num, span, K, rest, n_rest, x, pull, d, full, rate):
+    """Fill ``rate = K_iF d_F + d_0 - pull * x_i`` outside F. O(n_free n), or less.
+
+    Row by row of the samples in F where they are few, else row by row of the others.
+    """
+    n_free = num[FREE]
+    n = span[1] - span[0] + span[3] - span[2]
+    for part in range(2):
+        for i in range(span[2 * part], span[2 * part + 1]):
+            rate[i] = d[0] - pull * x[i]
+            full[i] = 0.0
+    for t in range(n_free):
+        full[s[MEMBER, t]] = d[t + 1]
+    # a row of F takes part in long sums, one of the others in a short one of its own
+    if n_free < 4 * (n - n_free):
+        add_rows(rate, K, s[MEMBER], d, n_free, span)
+    else:
+        for part in range(2):
+            for i in range(span[2 * part], span[2 * part + 1]):
+                if s[SLOT, i] < 0:
+                    rate[i] += span_dot(K[i], full, span)
+    for r in range(n_rest):
+        add_scaled(rate, -span_dot(rest[r], full, span), rest[r], span)
+
+
+@jit
+def first_on_margin(v, s, span, rate, sign, limit, kind, which):
+    """Tighten the ratio test by samples outside F whose margin meets where their loss begins.
+
+    Kind 3 means that sample `which` comes into F on the positive side, -3 on the negative.
+    """
+    for part in range(2):
+        for i in range(span[2 * part], span[2 * part + 1]):
+            if s[SLOT, i] >= 0:
+                continue
+            speed = sign * rate[i]
+            state = s[STATE, i]
+            # from zero it falls to `low` or rises to `high`; from a bound it comes back
+            if speed == 0.0 or state * speed < 0.0:
+                continue
+            side = 1 if state > 0 or (state == 0 and speed < 0.0) else -1
+            gap = abs_gap(target(v, i, side) - v[MARGIN, i], speed)
+            if gap < limit * abs(speed):
+                limit = gap / abs(speed)
+                kind, which = 3 * side, i
+    return limit, kind, which
+
+
+@jit
+def abs_gap(way, speed):
+    """Return how far it is to go in the direction of `speed`; none if it is past by rounding."""
+    return max(way if speed > 0.0 else -way, 0.0)
+
+
+@jit
+def advance(v, s, num, real, span, d, rate, c):
+    """Move bias, free samples and the other margins by `c` along the direction."""
+    real[BIAS] += c * d[0]
+    for t in range(num[FREE]):
+        v[BETA, s[MEMBER, t]] += c * d[t + 1]
+    if num[FREE] == span[1] - span[0] + span[3] - span[2]:
+        return
+    for part in range(2):
+        for i in range(span[2 * part], span[2 * part + 1]):
+            if s[SLOT, i] < 0:
+                v[MARGIN, i] += c * rate[i]
+
+
+@jit
+def exchange(v, s, inv, num, real, K, rest, n_rest, x, gone, kind, which, work):
+    """Let the sample of a breakpoint into the free set (kind 3, -3) or out of it (1, 2)."""
+    if abs(kind) == 3:
+        side = 1 if kind > 0 else -1
+        v[MARGIN, which] = target(v, which, side)
+        return enter(v, s, inv, num, real, K, rest, n_rest, x, gone, which, side, work[0], work[1])
+    i = s[MEMBER, which]
+    if num[BORDERED] and num[FREE] == 1:
+        return False
+    v[MARGIN, i] = target(v, i, s[STATE, i])
+    park(v, s, i, kind == 1)
+    drop(v, s, inv, num, which, work[0])
+    if num[BORDERED] and num[FREE] == 1:
+        keep_last(v, s, inv, num, K, rest, n_rest, x, gone)
+    return True
+
+
+@jit
+def keep_last(v, s, inv, num, K, rest, n_rest, x, gone):
+    """Make the only free sample that is left the one that holds the bias."""
+    i = s[MEMBER, 0]
+    side = s[STATE, i]
+    near = 1e-12 * v[BOX, i]
+    if abs(v[BETA, i]) < near:
+        v[BETA, i] = 0.0
+    elif abs(v[BETA, i] - side * v[BOX, i]) < near:
+        v[BETA, i] = side * v[BOX, i]
+    stand_in(s, inv, num, i, side, diagonal(v, K, rest, n_rest, x, gone, i))

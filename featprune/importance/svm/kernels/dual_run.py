@@ -1,0 +1,196 @@
+"""Backward elimination along the optimum of linear problems, some steps at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from featprune.importance.svm.kernels._jit import jit
+from featprune.importance.svm.kernels.dual_dot import subtract_products
+from featprune.importance.svm.kernels.dual_fade import fade
+from featprune.importance.svm.kernels.dual_free import (
+    BAD,
+    BETA,
+    BIAS,
+    BORDERED,
+    BOX,
+    FREE,
+    HIGH,
+    LOW,
+    MARGIN,
+    MEMBER,
+    SLOT,
+    STATE,
+)
+from featprune.importance.svm.kernels.dual_pick import (
+    BREAKPOINTS,
+    CUT,
+    LISTED,
+    LOST,
+    RESTING,
+    SLOP,
+    TRAVEL,
+    distance,
+    pick,
+)
+
+# why `run` came back
+DONE, FULL, LIST, UNSOUND = range(4)
+# Up to so many rows, the kernel is brought up to date here, else by BLAS.
+SMALL = 512
+
+
+@jit
+def run(T, P, C, noted, noted_bias, out, criteria, steps, work, B):
+    """Take up to `steps` steps, one unit each, to the optimum without it. All in place.
+
+    Parameters
+    ----------
+    T, P, C : Table, Problems, Course
+    noted, noted_bias : ndarray of shape (steps, n_problems, n) and (steps, n_problems)
+        Where to note the models that are left; of shape (0, 0, 0) if that is not needed.
+    out, criteria : ndarray of shape (steps,)
+        Where to note the units that leave, and their criteria.
+    work, B : ndarray of shape (5, n + 2), (n_problems, n)
+        Scratch.
+
+    Returns
+    -------
+    taken : int
+        Steps.
+    why : int
+        DONE; FULL if `rest` has no room for the next unit's features; LIST if the units must be
+        listed anew; UNSOUND if a problem must be settled (its BAD is set).
+    """
+    K = C.K
+    for taken in range(steps):
+        if C.metric.shape[0] > 0:
+            C.way[TRAVEL] += distance(P.V, P.spans, C.anchors[0], C.metric, work[4])
+            copy_betas(P.V, C.anchors[0])
+        at, smallest = pick(T, P.V, C, B)
+        if at < 0 or not is_least(P, C, np.sqrt(smallest), work[4]):
+            return taken, LIST
+        u = C.order[at]
+        room = C.rest.shape[0] - (T.first[u + 1] - T.first[u])
+        if C.count[RESTING] > room and K.shape[0] <= SMALL:
+            subtract_products(K, C.rest, C.count[RESTING])
+            C.count[RESTING] = 0
+        if C.count[RESTING] > room:
+            return taken, FULL
+        for k in range(noted.shape[1]):
+            noted_bias[taken, k] = middle_bias(P.V[k], P.S[k], P.num[k], P.real[k], P.spans[k])
+            for i in range(noted.shape[2]):
+                noted[taken, k, i] = P.V[k, BETA, i]
+        out[taken], criteria[taken] = u, smallest
+        last = C.count[LISTED] - 1
+        C.order[at], C.bound[at], C.slope[at] = C.order[last], C.bound[last], C.slope[last]
+        C.count[LISTED] = last
+        C.gone[u] = True
+        remove_unit(T, P, C, u, work)
+        for k in range(P.V.shape[0]):
+            if P.num[k, BAD] != 0:
+                return taken + 1, UNSOUND
+    return steps, DONE
+
+
+@jit
+def is_least(P, C, value, step):
+    """Say whether no unit that is not listed can have a smaller value. O(n^2) at most."""
+    room = (C.way[CUT] - value) / C.norm[-1] - C.way[SLOP]
+    if room > C.way[TRAVEL]:
+        return True
+    # as the crow flies it may be less
+    return C.metric.shape[0] > 0 and room > distance(P.V, P.spans, C.anchors[1], C.metric, step)
+
+
+@jit
+def copy_betas(V, out):
+    """Write the coefficients of all problems to `out`."""
+    for k in range(V.shape[0]):
+        for i in range(V.shape[2]):
+            out[k, i] = V[k, BETA, i]
+
+
+@jit
+def remove_units(T, P, C, units, work):
+    """Fade several units out of all problems, one after the other; problems may be BAD then."""
+    for u in units:
+        C.gone[u] = True
+        remove_unit(T, P, C, u, work)
+
+
+@jit
+def remove_unit(T, P, C, u, work):
+    """Fade the features of unit `u` out of all problems; K has them taken off later."""
+    for t in range(T.first[u], T.first[u + 1]):
+        resting = C.count[RESTING]
+        x = C.rest[resting]
+        load_feature(T.XT, T.start, T.row, T.value, T.mean, T.features[t], x)
+        total = 0.0
+        for k in range(P.V.shape[0]):
+            if P.num[k, BAD] != 0:
+                continue
+            events, travel = fade(
+                P.V[k], P.S[k], P.inv[k], P.num[k], P.real[k], P.late[k], P.spans[k],
+                C.K, C.rest, resting, x, work,
+            )  # fmt: skip
+            total += travel * travel
+            if events < 0:
+                P.num[k, BAD] = 1
+            else:
+                C.count[BREAKPOINTS] += events
+        if C.metric.shape[0] == 0:
+            C.way[TRAVEL] += np.sqrt(total)
+        for i in range(x.shape[0]):
+            C.way[LOST] += x[i] * x[i]
+        C.count[RESTING] += 1
+
+
+@jit
+def load_feature(XT, start, row, value, mean, j, x):
+    """Write feature `j`, centred where the bias is free, over all rows into `x`. O(n)."""
+    if XT.shape[0] > 0:
+        for i in range(x.shape[0]):
+            x[i] = XT[j, i]
+        return
+    for i in range(x.shape[0]):
+        x[i] = -mean[j]
+    for e in range(start[j], start[j + 1]):
+        x[row[e]] += value[e]
+
+
+@jit
+def middle_bias(v, s, num, real, span):
+    """Return the bias; where all samples are bound, the middle of those that are optimal.
+
+    Any sample within its bounds fixes the bias; without one it is the middle of an interval,
+    as in libsvm.
+    """
+    if num[BORDERED] == 0 or num[FREE] > 1:
+        return real[BIAS]
+    i = s[MEMBER, 0]
+    size = abs(v[BETA, i])
+    if 0.0 < size < v[BOX, i]:
+        return real[BIAS]
+    top, bottom = -np.inf, np.inf
+    for part in range(2):
+        for i in range(span[2 * part], span[2 * part + 1]):
+            state = s[STATE, i]
+            if s[SLOT, i] >= 0:
+                state = 0 if v[BETA, i] == 0.0 else 2 * state
+            f = v[MARGIN, i]
+            # at zero the margin lies between low and high, at a bound beyond them
+            if state >= 0:
+                way = v[LOW, i] - f
+                if state == 0:
+                    top = max(top, way)
+                else:
+                    bottom = min(bottom, way)
+            if state <= 0:
+                way = v[HIGH, i] - f
+                if state == 0:
+                    bottom = min(bottom, way)
+                else:
+                    top = max(top, way)
+    if top == -np.inf or bottom == np.inf:
+        return real[BIAS]
+    return real[BIAS] + 0.5 * (top + bottom)
