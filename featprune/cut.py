@@ -88,8 +88,9 @@ def cut(path: EliminationPath, rule: int | float | str, *, stacklevel: int = 3) 
         size = max(int(n_units * rule), smallest)
     if size < smallest:
         raise ValueError(
-            f"n_features_to_select={rule!r} asks for {size}, but min_features_to_select and "
-            f"always_keep hold {smallest}. Ask for at least {smallest}."
+            f"n_features_to_select={rule!r} asks for {size}, but min_features_to_select, "
+            f"always_keep or a time_limit that ran out hold {smallest}. Ask for at least "
+            f"{smallest}."
         )
     return size
 

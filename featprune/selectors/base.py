@@ -72,6 +72,10 @@ class BaseSelector(SelectorMixin, BaseEstimator):
         """Return the target as an array, or raise if it can't be used."""
         return None if y is None else np.asarray(y)
 
+    def _first_cut(self, path: EliminationPath) -> int | float | str:
+        """Return the rule by which `fit` cuts the path."""
+        return self.n_features_to_select
+
     def fit(
         self, X: Any, y: Any = None, sample_weight: Any = None, groups: Any = None
     ) -> BaseSelector:
@@ -126,7 +130,7 @@ class BaseSelector(SelectorMixin, BaseEstimator):
                 self.cv_results_ = path.cv_results()
             elif hasattr(self, "cv_results_"):
                 del self.cv_results_
-            self._cut_at(self.n_features_to_select)
+            self._cut_at(self._first_cut(path))
         return self
 
     def reselect(self, rule: int | float | str) -> BaseSelector:

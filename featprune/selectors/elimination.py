@@ -6,6 +6,7 @@ import warnings
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import joblib
@@ -21,10 +22,25 @@ from featprune.path import EliminationPath
 from featprune.progress import tell
 from featprune.ranking import fold
 from featprune.selectors.base import BaseSelector
+from featprune.selectors.time_limit import (
+    Clock,
+    check_time_limit,
+    cut_short,
+    start_clock,
+    warn_of_time,
+)
 from featprune.table.columns import Table
 from featprune.table.encode import TableEncoder
 from featprune.table.units import Units
 
+_MEND_CLASSES = (
+    "If classes are unbalanced, try class_weight='balanced' in the estimator and "
+    "scoring='balanced_accuracy'."
+)
+_MEND_NUMBERS = (
+    "In the estimator, C and epsilon go by the target's units, and LinearSVR penalises its "
+    "intercept: centre and scale the target, take its logarithm, or raise C."
+)
 # numbers of the rows to train on, and of those to score on, if any
 Rows = tuple[np.ndarray, np.ndarray | None]
 
@@ -51,6 +67,13 @@ class _Path(NamedTuple):
     scores: Scores | None
     importances: np.ndarray
 
+    def cut_short(self, n_models: int) -> _Path:
+        """Return the path as far as its first models go."""
+        scores = self.scores
+        if scores is not None:
+            scores = scores._replace(models=scores.models[:n_models])
+        return self._replace(trace=cut_short(self.trace, n_models), scores=scores)
+
 
 class EliminationSelector(BaseSelector):
     """A selector whose units leave step by step, with a score at each size.
@@ -72,6 +95,7 @@ class EliminationSelector(BaseSelector):
         step: int,
         held_out: HeldOut | None,
         progress: Callable[[int, int], None],
+        deadline: float | None,
     ) -> tuple[Trace, Scores | None]:
         """Follow one elimination; the arguments are those of ``importance.svm.eliminate``.
 
@@ -82,10 +106,15 @@ class EliminationSelector(BaseSelector):
             None without held-out rows.
         """
 
+    @abstractmethod
+    def _is_classifier(self) -> bool:
+        """Whether the target has classes: folds are then stratified."""
+
     def _check_parameters(self) -> None:
         super()._check_parameters()
         check_step(self.step, type(self).__name__)
         check_flag(self.standardize, "standardize", type(self).__name__)
+        check_time_limit(self.time_limit, type(self).__name__)
 
     def _find_path(
         self,
@@ -95,13 +124,13 @@ class EliminationSelector(BaseSelector):
         sample_weight: np.ndarray | None,
         groups: Any,
     ) -> tuple[EliminationPath, np.ndarray]:
-        n_units = len(units.names)
-        floor = min(max(self.min_features_to_select, int(units.protected.sum())), n_units)
+        n_units, floor = len(units.names), self._floor(units)
         step = int(self.step) if self.step >= 1 else max(1, int(self.step * n_units))
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         splits: list[Rows] = [(np.arange(table.n_rows), None)]
         if needs_scores(self.n_features_to_select):
             splits += self._split(table, y, groups)
+        clock = start_clock(self.time_limit, len(splits), joblib.effective_n_jobs(self.n_jobs))
         task = f"{type(self).__name__}: eliminating"
         paths: list[_Path] = []
         parallel = joblib.Parallel(n_jobs=self.n_jobs, return_as="generator")
@@ -117,17 +146,47 @@ class EliminationSelector(BaseSelector):
                 step=step,
                 seed=seed,
                 progress=_Progress(task, i, len(splits)),
+                clock=clock,
             )
             for i, rows in enumerate(splits)
         )
         for path in parallel(calls):
             paths.append(path)
             tell(task, len(paths) * (n_units - floor), len(splits) * (n_units - floor))
-        return _assemble(paths, splits, units.names, type(self).__name__), paths[0].importances
+        paths = self._to_common_sizes(paths, floor)
+        path = _assemble(paths, units.names)
+        if path.has_scores:
+            mend = _MEND_CLASSES if self._is_classifier() else _MEND_NUMBERS
+            _warn_if_guessing(path, splits[1:], type(self).__name__, mend)
+        return path, paths[0].importances
+
+    def _floor(self, units: Units) -> int:
+        """How many units are left where a path ends."""
+        at_least = max(self.min_features_to_select, int(units.protected.sum()))
+        return min(at_least, len(units.names))
+
+    def _to_common_sizes(self, paths: list[_Path], floor: int) -> list[_Path]:
+        """Cut all paths to the sizes that each of them reached, and say so if time ran out."""
+        n_models = min(len(path.trace.sizes) for path in paths)
+        sizes = paths[0].trace.sizes
+        reached = int(sizes[n_models - 1])
+        if self.time_limit is None or reached == floor:
+            return paths
+        name, rule = type(self).__name__, self.n_features_to_select
+        warn_of_time(self.time_limit, reached, int(sizes[0]), floor, rule, name)
+        return [path.cut_short(n_models) for path in paths]
+
+    def _first_cut(self, path: EliminationPath) -> int | float | str:
+        """Return the rule of `fit`; if time ran out before its number, the smallest size."""
+        rule = self.n_features_to_select
+        reached = len(path.names) - len(path.order)
+        if isinstance(rule, Integral) and reached > self._floor(self._units):
+            return max(int(rule), reached)
+        return rule
 
     def _split(self, table: Table, y: np.ndarray | None, groups: Any) -> list[Rows]:
         """Rows of each fold, or an error that says how to do without."""
-        splitter = check_cv(self.cv, y, classifier=True)
+        splitter = check_cv(self.cv, y, classifier=self._is_classifier())
         try:
             return [
                 (_row_numbers(train), _row_numbers(test))
@@ -162,6 +221,7 @@ def _one_path(
     step: int,
     seed: int,
     progress: _Progress,
+    clock: Clock | None,
 ) -> _Path:
     """Encode the training rows, follow their elimination, and score the held-out rows."""
     train, test = rows
@@ -188,31 +248,28 @@ def _one_path(
         step=step,
         held_out=held_out,
         progress=progress,
+        deadline=None if clock is None else clock.deadline(progress.i, type(selector).__name__),
     )
     importances = fold(trace.importances, encoded.owner, len(table.names))
     return _Path(trace._replace(decisions=None), scores, importances)
 
 
-def _assemble(
-    paths: list[_Path], splits: list[Rows], names: tuple[str, ...], owner: str
-) -> EliminationPath:
+def _assemble(paths: list[_Path], names: tuple[str, ...]) -> EliminationPath:
     """Make one path of that of all rows, which comes first, and those of the folds."""
     full = paths[0].trace
     scores = [path.scores for path in paths if path.scores is not None]
     path = EliminationPath(names, full.order, full.criterion, full.sizes)
     if not scores:
         return path
-    path = replace(
+    return replace(
         path,
         scores=np.array([fold_scores.models for fold_scores in scores]),
         fold_orders=np.array([one.trace.order for one in paths[1:]]),
         baseline=np.array([fold_scores.baseline for fold_scores in scores]),
     )
-    _warn_if_guessing(path, splits[1:], owner)
-    return path
 
 
-def _warn_if_guessing(path: EliminationPath, splits: list[Rows], owner: str) -> None:
+def _warn_if_guessing(path: EliminationPath, splits: list[Rows], owner: str, mend: str) -> None:
     """Say so if no size is better than a model that knows no column.
 
     A one-sided t-test at 5 % on the folds of the best size, with the variance corrected for
@@ -230,10 +287,9 @@ def _warn_if_guessing(path: EliminationPath, splits: list[Rows], owner: str) -> 
         warnings.warn(
             f"{owner} found no size whose score is surely better than guessing: {score:.3g} ± "
             f"{error:.2g} with {path.sizes[best]}, {path.mean_baseline:.3g} without any column. "
-            "Which columns are kept is then close to chance. If classes are unbalanced, try "
-            "class_weight='balanced' in the estimator and scoring='balanced_accuracy'.",
+            f"Which columns are kept is then close to chance. {mend}",
             UserWarning,
-            stacklevel=5,
+            stacklevel=4,
         )
 
 

@@ -6,33 +6,32 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
-from sklearn.svm import SVC, LinearSVC
-from sklearn.utils import column_or_1d
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.svm import SVC
 
 from featprune.importance.svm.eliminate import eliminate
-from featprune.importance.svm.held_out import guess, score_path
+from featprune.importance.svm.held_out import guess, guess_mean, score_path
+from featprune.importance.svm.machine import Machine, check_criterion, check_machine, is_regressor
 from featprune.importance.svm.trace import Trace
+from featprune.parameters import check_choice, check_flag
 from featprune.selectors.elimination import EliminationSelector, HeldOut, Scores
-
-# a numeric target of more distinct values than this, and than a twentieth of the rows, counts
-# as a regression target: an SVM for each pair of its values would run for hours
-MANY_CLASSES = 50
+from featprune.selectors.target import check_classes, check_numbers
 
 
 class SVMRFE(EliminationSelector):
     """Keep the columns that a support vector machine needs, by recursive elimination.
 
-    Train a linear SVM, let the column of the smallest squared weight go, train again on those
-    that are left, and so on (Guyon et al. 2002). The whole path is found once; where it is
+    Train an SVM, let the column go without which it changes least, train again on those that
+    are left, and so on (Guyon et al. 2002). For a linear machine that is the column of the
+    smallest squared weight. The whole path is found once; where it is
     cut is chosen by cross-validation, inside which each fold encodes, scales and eliminates on
     its own training rows.
 
     Parameters
     ----------
-    estimator : SVC or LinearSVC, default=None
-        The machine, with a linear kernel; its parameters are used, it is not changed. None is
-        ``SVC(kernel="linear")``.
+    estimator : SVC, LinearSVC, SVR, LinearSVR or None, default=None
+        The machine; its parameters are used, it is not changed. A regressor ranks columns for
+        a target of numbers. None is ``SVC(kernel="linear")``. Taken are all kernels but
+        "precomputed", and all of scikit-learn's losses with the L2 penalty.
     n_features_to_select : int, float, "best" or "one_se", default="one_se"
         How many to keep: a number; a share in (0, 1), rounded down; the size of the best mean
         cross-validation score; or the smallest size whose mean score is within one standard
@@ -43,6 +42,14 @@ class SVMRFE(EliminationSelector):
         Where the path ends.
     step : int or float, default=1
         How many leave at a time; a float in (0, 1) is a share of all, rounded down.
+    criterion : {"delta_j", "pseudo_samples"}, default="delta_j"
+        What a column is worth: how much the machine's objective changes without it, all else
+        held (Guyon et al. 2002), the squared weight of a linear one; or, for SVC and SVR, how
+        much the decision moves while the column runs through its range and all others stand
+        at their means (Sanz et al. 2018).
+    rescale_gamma : bool, default=False
+        Whether a kernel's ``gamma="scale"`` is set anew on the features that are left at each
+        step. Otherwise gamma is that of all features to the end.
     standardize : bool, default=True
         Scale every feature to variance 1 (and mean 0, unless X is sparse) over the values that
         the training rows have, for the ranking alone. An SVM's weights depend on units.
@@ -63,14 +70,18 @@ class SVMRFE(EliminationSelector):
     cv : int, splitter or iterable, default=5
         Folds, as in scikit-learn; used if `n_features_to_select` is "best" or "one_se".
     scoring : str or callable, default=None
-        Score of held-out rows, as in scikit-learn; None is accuracy. It may ask for labels and
-        decision values, not for probabilities.
+        Score of held-out rows, as in scikit-learn; None is accuracy, for regressors R2. It may
+        ask for labels and decision values, not for probabilities.
+    time_limit : float, default=None
+        Seconds for the whole fit, shared by the paths of all rows and of the folds. If they
+        run out, the path is used as far as it came, with a warning that says how far; a model
+        that has begun is finished, and without a model there is a TimeoutError.
     n_jobs : int, default=None
         How many paths are followed at a time. Results do not depend on it.
     random_state : int, RandomState or None, default=None
         Seed for what is random in encoding long texts; nothing else is.
     verbose : bool, default=False
-        Show progress on standard error.
+        Show progress on standard error, with the time that is left.
 
     Attributes
     ----------
@@ -79,7 +90,8 @@ class SVMRFE(EliminationSelector):
     ranking_ : ndarray of shape (n_features_in_,), int
         1 for the columns that are kept, 2 for those that left last, and so on.
     importances_ : ndarray of shape (n_features_in_,)
-        Squared weights of the machine of all columns, summed over each column's features.
+        Squared weights of the machine of all columns, summed over each column's features; for
+        a kernel, the criterion, which can be negative where a column does harm.
     n_features_ : int
         Number of columns that are kept.
     size_ : int
@@ -104,6 +116,12 @@ class SVMRFE(EliminationSelector):
     -----
     Of columns with equal criteria, the one that stands further left is kept.
 
+    Each model is the optimum, not a solver's approximation of it: `tol` and `max_iter` of the
+    estimator do not count, except that SVC, SVR and the losses of LinearSVC and LinearSVR that
+    are not squared are refitted by scikit-learn where a linear machine has more than 8000
+    rows, because the path needs a matrix of rows by rows. A kernel machine always has such a
+    matrix, a few of them, and a sparse table is made dense for it.
+
     Columns that the encoder turns into several features (a category into its levels) are
     judged by the sum of the squared weights of those features. On standardised features that
     sum is about the variance of the column's share in the decision, so columns of many levels
@@ -114,6 +132,10 @@ class SVMRFE(EliminationSelector):
     Guyon, I., Weston, J., Barnhill, S., Vapnik, V. (2002). Gene selection for cancer
     classification using support vector machines. Machine Learning 46, 389-422.
     https://doi.org/10.1023/A:1012487302797
+
+    Sanz, H., Valim, C., Vegas, E., Oller, J. M., Reverter, F. (2018). SVM-RFE: selection and
+    visualization of the most relevant features through non-linear kernels. BMC Bioinformatics
+    19:432. https://doi.org/10.1186/s12859-018-2451-4
 
     Examples
     --------
@@ -129,11 +151,13 @@ class SVMRFE(EliminationSelector):
 
     def __init__(
         self,
-        estimator: SVC | LinearSVC | None = None,
+        estimator: Machine | None = None,
         *,
         n_features_to_select: int | float | str = "one_se",
         min_features_to_select: int = 1,
         step: int | float = 1,
+        criterion: str = "delta_j",
+        rescale_gamma: bool = False,
         standardize: bool = True,
         feature_groups: Mapping[str, Iterable[Any]] | None = None,
         always_keep: Iterable[Any] | None = None,
@@ -141,6 +165,7 @@ class SVMRFE(EliminationSelector):
         embeddings: str = "whole",
         cv: Any = 5,
         scoring: str | Callable | None = None,
+        time_limit: float | None = None,
         n_jobs: int | None = None,
         random_state: Any = None,
         verbose: bool = False,
@@ -149,6 +174,8 @@ class SVMRFE(EliminationSelector):
         self.n_features_to_select = n_features_to_select
         self.min_features_to_select = min_features_to_select
         self.step = step
+        self.criterion = criterion
+        self.rescale_gamma = rescale_gamma
         self.standardize = standardize
         self.feature_groups = feature_groups
         self.always_keep = always_keep
@@ -156,6 +183,7 @@ class SVMRFE(EliminationSelector):
         self.embeddings = embeddings
         self.cv = cv
         self.scoring = scoring
+        self.time_limit = time_limit
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
@@ -172,29 +200,33 @@ class SVMRFE(EliminationSelector):
         step: int,
         held_out: HeldOut | None,
         progress: Callable[[int, int], None],
+        deadline: float | None,
     ) -> tuple[Trace, Scores | None]:
         machine = self._machine()
-        classes, codes = np.unique(y, return_inverse=True)
-        if len(classes) < 2:
-            raise ValueError(
-                f"Only one class, {classes.tolist()[0]!r}, is among the training rows of a fold. "
-                "Pass a cv that shuffles or stratifies."
-            )
+        classes = None if is_regressor(machine) else _classes(y)
         trace = eliminate(
             machine,
             X,
             y,
             sample_weight=sample_weight,
+            criterion=self.criterion,
+            rescale_gamma=self.rescale_gamma,
             unit=unit,
             protected=protected,
             floor=floor,
             step=step,
             held_out=None if held_out is None else held_out.X,
             progress=progress,
+            deadline=deadline,
         )
         if held_out is None or trace.decisions is None:
             return trace, None
-        one_vs_one = isinstance(machine, SVC)
+        n_rows = len(held_out.y)
+        if classes is None:
+            guesses = guess_mean(y, n_rows, sample_weight=sample_weight)
+        else:
+            codes = np.searchsorted(classes, y)
+            guesses = guess(codes, n_rows, one_vs_one=isinstance(machine, SVC))
         models, baseline = (
             score_path(
                 machine,
@@ -205,51 +237,27 @@ class SVMRFE(EliminationSelector):
                 sample_weight=held_out.sample_weight,
                 scoring=self.scoring,
             )
-            for decisions in (
-                trace.decisions,
-                guess(codes, len(held_out.y), one_vs_one=one_vs_one),
-            )
+            for decisions in (trace.decisions, guesses)
         )
         return trace, Scores(models, float(baseline[0]))
 
-    def _machine(self) -> SVC | LinearSVC:
+    def _machine(self) -> Machine:
         return SVC(kernel="linear") if self.estimator is None else self.estimator
+
+    def _is_classifier(self) -> bool:
+        return not is_regressor(self._machine())
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        machine = self._machine()
-        if not isinstance(machine, (SVC, LinearSVC)):
-            raise TypeError(
-                "The 'estimator' parameter of SVMRFE must be an SVC with a linear kernel, a "
-                f"LinearSVC or None. Got {machine!r} instead."
-            )
-        if isinstance(machine, SVC) and machine.kernel != "linear":
-            raise ValueError(
-                "The 'estimator' parameter of SVMRFE must have a linear kernel, as in "
-                f"SVC(kernel='linear'): other kernels have no weights. Got kernel="
-                f"{machine.kernel!r} instead."
-            )
+        name = type(self).__name__
+        check_choice(self.criterion, "criterion", name, ("delta_j", "pseudo_samples"))
+        check_flag(self.rescale_gamma, "rescale_gamma", name)
+        check_machine(self._machine(), name)
+        check_criterion(self._machine(), self.criterion, self.rescale_gamma, name)
 
     def _check_target(self, y: Any) -> np.ndarray:
-        y = column_or_1d(np.asarray(y), warn=True)
-        if _has_missing(y):
-            raise ValueError("y has missing values. Drop the rows whose target is missing.")
-        classes = np.unique(y)
-        many = y.dtype.kind in "iuf" and len(classes) > max(MANY_CLASSES, len(y) / 20)
-        if many or type_of_target(y, input_name="y").startswith("continuous"):
-            raise ValueError(
-                f"Unknown label type: y has {len(classes)} different numbers in {len(y)} rows, "
-                "as a regression target has, and SVMRFE ranks columns for classes. Regression "
-                "is not supported yet: make classes of it, for example by y > y.median(), or, "
-                "if these numbers are classes, pass them as strings."
-            )
-        check_classification_targets(y)
-        if len(classes) < 2:
-            raise ValueError(
-                f"y has one class, {classes.tolist()[0]!r}, and SVMRFE needs at least 2 classes. "
-                "Pass rows of another class, too."
-            )
-        return y
+        check = check_numbers if is_regressor(self._machine()) else check_classes
+        return check(y, type(self).__name__)
 
     def __sklearn_tags__(self) -> Any:
         """Say what goes in: a target is needed, sparse matrices are taken."""
@@ -259,7 +267,12 @@ class SVMRFE(EliminationSelector):
         return tags
 
 
-def _has_missing(y: np.ndarray) -> bool:
-    if y.dtype == object:
-        return any(value is None or value != value for value in y)
-    return y.dtype.kind == "f" and bool(np.isnan(y).any())
+def _classes(y: np.ndarray) -> np.ndarray:
+    """Classes of a path's training rows, or an error if there is but one."""
+    classes = np.unique(y)
+    if len(classes) < 2:
+        raise ValueError(
+            f"Only one class, {classes.tolist()[0]!r}, is among the training rows of a fold. "
+            "Pass a cv that shuffles or stratifies."
+        )
+    return classes

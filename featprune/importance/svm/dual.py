@@ -68,6 +68,7 @@ class Dual:
         n = X.shape[0] if not len(self.T.XT) else self.T.XT.shape[1]
         rank = n_features + (self.scale != 0.0)
         self.P = setup.make_problems(problems, order, n, rank, bordered=bordered)
+        self.P.V[:, 6, 2] = self.scale**2
         self.C = setup.make_course(self.T, self.P, self.scale)
         self.protected = protected
         self.owner = unit
@@ -79,8 +80,8 @@ class Dual:
             self.K_held = self._held_kernel(np.arange(n_features))
         self.work = np.zeros((5, n + 2))
         self.B = np.zeros((len(problems), n))
-        self.refreshed = self._trace()
-        self.since = 0
+        self.C.way[3] = self._trace() / 2
+        self.since = self.turns = 0
         self._renew_metric()
         self._settle_all()
 
@@ -167,10 +168,17 @@ class Dual:
         return units, scores[units], decisions
 
     def _remove_at_once(self, units: np.ndarray) -> None:
+        self._take_off_rest()
+        if not len(self.T.XT):
+            keep = ~np.isin(self.C.alive, self._features_of(units))
+            alive = self.C.alive[: self.C.count[4]][keep[: self.C.count[4]]]
+            self.C.alive[: len(alive)], self.C.count[4] = alive, len(alive)
         self.C.gone[units] = True
         features = self._features_of(units)
         if 2 * len(features) < len(self.features_left()):
-            self.C.K[...] -= setup.kernel(self.T, features, self.n)
+            gone = setup.kernel(self.T, features, self.n)
+            self.C.K[...] -= gone
+            self.C.way[3] -= np.trace(gone)
             if self.K_held is not None:
                 self.K_held -= setup.held_kernel(self.T, self.held, features, self.n)
         else:
@@ -186,24 +194,29 @@ class Dual:
 
     def _flush(self, units: np.ndarray) -> None:
         """Take the features that left off both kernels, and clear rounding away when due."""
-        C = self.C
-        resting = int(C.count[0])
-        part = C.rest[:resting]
-        C.K[...] -= part.T @ part
-        C.count[0] = 0
+        from featprune.importance.svm.kernels import dual_run as kernel
+
         features = self._features_of(units)
         if self.K_held is not None:
             self.K_held -= setup.held_kernel(self.T, self.held, features, self.n)
         self.since += len(features)
-        if self.P.num[:, 2].any() or self.since >= _REFRESH or self._trace() < self.refreshed / 2:
+        if 2 * self.C.count[0] >= len(self.C.rest):
+            self._take_off_rest()
+        due = self.since >= _REFRESH or self.C.count[3] - self.turns > kernel.TURNS
+        if due or self.P.S[:, 3, 2].any() or self.C.way[3] < 0.0:
             self._refresh()
+
+    def _take_off_rest(self) -> None:
+        part = self.C.rest[: self.C.count[0]]
+        self.C.K[...] -= part.T @ part
+        self.C.count[0] = 0
 
     def _refresh(self) -> None:
         """Clear rounding away: the kernel once half its trace is gone, solutions always."""
-        self.since = 0
-        if self._trace() < self.refreshed / 2:
+        self._take_off_rest()
+        self.since, self.turns = 0, int(self.C.count[3])
+        if self.C.way[3] < 0.0:
             self._renew_kernels()
-            self.refreshed = self._trace()
             self._renew_metric()
         self._settle_all()
         if not len(self.C.metric):
@@ -214,6 +227,7 @@ class Dual:
         self.C.K[...] = setup.kernel(self.T, features, self.n) + self.scale**2
         if self.K_held is not None:
             self.K_held = self._held_kernel(features)
+        self.C.way[3] = self._trace() / 2
 
     def _held_kernel(self, features: np.ndarray) -> np.ndarray:
         return setup.held_kernel(self.T, self.held, features, self.n) + self.scale**2
@@ -277,22 +291,23 @@ class Dual:
         from featprune.importance.svm.kernels import dual_settle as kernel
         from featprune.importance.svm.kernels.dual_free import flush
 
-        V, S, inv, num, real, late, spans = self.P
-        one = (V[k], S[k], inv[k], num[k], real[k])
-        flush(inv[k], num[k], real[k], late[k])
-        kernel.compute_margins(V[k], real[k], spans[k], self.C.K)
+        V, S, inv, spans = self.P
+        one = (V[k], S[k], inv[k], spans[k], self.C.K, self.C.rest)
+        counts = S[k, 3]
+        flush(V[k], S[k], inv[k])
+        kernel.compute_margins(V[k], spans[k], self.C.K)
         for _ in range(3):
             tol = self._attainable(k)
-            if num[k, 2] or not self._inverse_is_good(k):
-                kernel.gather(*one, spans[k], self.C.K, self.work)
-                kernel.compute_margins(V[k], real[k], spans[k], self.C.K)
-            kernel.settle(*one, spans[k], self.C.K, tol, 1000 + 20 * self.n, self.work)
-            kernel.compute_margins(V[k], real[k], spans[k], self.C.K)
+            if counts[2] or not self._inverse_is_good(k):
+                kernel.gather(*one, self.work)
+                kernel.compute_margins(V[k], spans[k], self.C.K)
+            kernel.settle(*one, tol, 1000 + 20 * self.n, self.work)
+            kernel.compute_margins(V[k], spans[k], self.C.K)
             violation = self._violation(k)
-            num[k, 2] = violation > 10 * tol
-            if not num[k, 2]:
+            counts[2] = violation > 10 * tol
+            if not counts[2]:
                 return
-        num[k, 2] = 0
+        counts[2] = 0
         if violation > _TOLERATED:
             warnings.warn(
                 f"Problem {k} of the linear machine was not solved to the end with {self.left} "
@@ -314,21 +329,21 @@ class Dual:
 
     def _violation(self, k: int) -> float:
         """Largest violation of optimality, from the margins."""
-        beta, f, low, high, box, _ = self.P.V[k][:, self._rows(k)]
+        beta, f, low, high, box = self.P.V[k, :5][:, self._rows(k)]
         rise = (np.where(beta >= 0, low, high) - f)[beta < box]
         sink = (f - np.where(beta > 0, low, high))[beta > -box]
         return float(max(rise.max(initial=0.0), sink.max(initial=0.0)))
 
     def _inverse_is_good(self, k: int) -> bool:
         """Say whether the inverse still is one, by a probe without chance."""
-        V, S, inv, num, *_ = self.P
-        m = num[k, 0] + 1
+        V, S, inv, _ = self.P
+        m, bordered = S[k, 3, 0] + 1, S[k, 3, 1]
         members = S[k, 2, : m - 1]
         probe = np.cos(np.arange(m))
-        probe[0] *= num[k, 1]
+        probe[0] *= bordered
         image = inv[k, :m, :m] @ probe
         back = np.empty(m)
-        back[0] = image[1:].sum() * num[k, 1]
+        back[0] = image[1:].sum() * bordered
         back[1:] = self.C.K[np.ix_(members, members)] @ image[1:] + image[0]
         back[1:] += V[k, 5, members] * image[1:]
         return bool(np.abs(back - probe).max(initial=0.0) < 1e-6)
@@ -336,8 +351,8 @@ class Dual:
     def _biases(self) -> np.ndarray:
         from featprune.importance.svm.kernels.dual_run import middle_bias
 
-        V, S, _, num, real, _, spans = self.P
-        return np.array([middle_bias(V[k], S[k], num[k], real[k], spans[k]) for k in range(len(V))])
+        V, S, _, spans = self.P
+        return np.array([middle_bias(V[k], S[k], spans[k]) for k in range(len(V))])
 
     def _noted_decisions(
         self, noted: np.ndarray, biases: np.ndarray, units: np.ndarray

@@ -66,17 +66,15 @@ def _make_sparse(
     n, p = X.shape
     XT = sparse.csr_array(sparse.csr_array(X)[order].T, dtype=np.float64)
     XT.sum_duplicates()
-    mean = np.zeros(p)
     if centred:
         for at in XT.indptr[np.flatnonzero(np.diff(XT.indptr) == n)]:
             # A constant does nothing that the bias doesn't; centred, it is exactly zero.
             if np.ptp(XT.data[at : at + n]) == 0.0:
                 XT.data[at : at + n] = 0.0
         XT.eliminate_zeros()
-        mean = np.asarray(XT.sum(axis=1)).ravel() / n
     return Table(
         np.zeros((0, n)), XT.indptr.astype(np.int64), XT.indices.astype(np.int64), XT.data,
-        mean, first, features,
+        np.zeros(p), first, features,
     )  # fmt: skip
 
 
@@ -89,7 +87,7 @@ def make_held_out(T: Table, held_out: Any) -> Any:
 
 
 def sparse_rows(T: Table, n: int) -> sparse.csr_array:
-    """Return a sparse table as a matrix of shape (n_features, n), not centred."""
+    """Return a sparse table as a matrix of shape (n_features, n)."""
     return sparse.csr_array((T.value, T.row, T.start), shape=(len(T.mean), n))
 
 
@@ -98,40 +96,38 @@ def kernel(T: Table, features: np.ndarray, n: int) -> np.ndarray:
     if len(T.XT):
         part = feature_rows(T, features, n)
         return part.T @ part
-    part, mean = sparse_rows(T, n)[features], T.mean[features]
-    along = part.T @ mean
-    return (part.T @ part).toarray() - along - along[:, None] + mean @ mean
+    part = sparse_rows(T, n)[features]
+    return (part.T @ part).toarray()
 
 
 def held_kernel(T: Table, held: Any, features: np.ndarray, n: int) -> np.ndarray:
     """Return the kernel of rows held out with the others over some features, (n_held_out, n)."""
     if len(T.XT):
         return held[features].T @ T.XT[features]
-    part, held, mean = sparse_rows(T, n)[features], held[features], T.mean[features]
-    return (held.T @ part).toarray() - part.T @ mean - (held.T @ mean)[:, None] + mean @ mean
+    return (held[features].T @ sparse_rows(T, n)[features]).toarray()
 
 
 def held_features(T: Table, held: Any, features: np.ndarray) -> np.ndarray:
-    """Return some features of the rows held out, centred, (n_features, n_held_out)."""
+    """Return some features of the rows held out, (n_features, n_held_out)."""
     if len(T.XT):
         return held[features]
-    return held[features].toarray() - T.mean[features, None]
+    return held[features].toarray()
 
 
 def feature_rows(T: Table, features: np.ndarray, n: int) -> np.ndarray:
-    """Return some features, centred, (n_features, n); not to be changed."""
+    """Return some features, (n_features, n); not to be changed."""
     if len(T.XT):
         all_of_them = np.array_equal(features, np.arange(len(T.XT)))
         return T.XT if all_of_them else T.XT[features]
-    return sparse_rows(T, n)[features].toarray() - T.mean[features, None]
+    return sparse_rows(T, n)[features].toarray()
 
 
 def make_problems(
     problems: list[Problem], order: np.ndarray, n: int, n_features: int, *, bordered: bool
 ) -> Problems:
     """Return the problems on n rows of the table at zero, to be settled."""
-    V = np.zeros((len(problems), 6, n))
-    S = np.zeros((len(problems), 3, n), dtype=np.int64)
+    V = np.zeros((len(problems), 7, n))
+    S = np.zeros((len(problems), 4, n), dtype=np.int64)
     spans = np.zeros((len(problems), 4), dtype=np.int64)
     place = np.empty(len(order), dtype=np.int64)
     place[order] = np.arange(len(order))
@@ -149,23 +145,20 @@ def make_problems(
     if not V[:, 5].any():
         # without a ridge, free rows are independent: as many as there are dimensions
         most = min(most, n_features + 1)
-    num = np.zeros((len(problems), 3), dtype=np.int64)
-    num[:, 1] = bordered
-    num[:, 2] = 1
-    inv = np.zeros((len(problems), most + 1, most + 1))
-    return Problems(
-        V, S, inv, num, np.zeros((len(problems), 2)), np.zeros((len(problems), most + 1)), spans
-    )
+    S[:, 3, 1:3] = bordered, True
+    return Problems(V, S, np.zeros((len(problems), most + 2, most + 1)), spans)
 
 
 def make_course(T: Table, P: Problems, scale: float) -> Course:
     """Return the course before the first step, nothing listed."""
+    is_sparse = not len(T.XT)
     n_units, n_problems, n = len(T.first) - 1, len(P.V), P.V.shape[2]
     K = kernel(T, np.arange(len(T.features)), n)
     K += scale**2
     return Course(
         K=K,
-        rest=np.zeros((_REST_OF_FEW if n <= FEW else _REST_OF_MANY, n)),
+        rest=np.zeros((_REST_OF_FEW if n <= FEW or is_sparse else _REST_OF_MANY, n)),
+        alive=np.arange(len(T.features) if is_sparse else 0),
         metric=np.zeros((0, 0)),
         anchors=np.zeros((2, n_problems, n)),
         gone=np.zeros(n_units, dtype=bool),
@@ -173,6 +166,6 @@ def make_course(T: Table, P: Problems, scale: float) -> Course:
         bound=np.zeros(n_units),
         slope=np.ones(n_units),
         norm=np.ones(n_units + 1),
-        count=np.zeros(4, dtype=np.int64),
+        count=np.array([0, 0, 0, 0, len(T.features) if is_sparse else 0]),
         way=np.zeros(4),
     )

@@ -17,7 +17,7 @@ class Table(NamedTuple):
     start, row, value : ndarray of shape (n_features + 1,), (n_entries,), (n_entries,)
         A sparse table in place of `XT`, as a CSR matrix of the same shape, not centred.
     mean : ndarray of shape (n_features,)
-        What is to be taken off a sparse table's entries, the zeros among them too.
+        What was taken off the features.
     first : ndarray of shape (n_units + 1,), int
         Unit u owns ``features[first[u]:first[u + 1]]``.
     features : ndarray of shape (n_features,), int
@@ -40,20 +40,15 @@ class Problems(NamedTuple):
 
     Attributes
     ----------
-    V : ndarray of shape (n_problems, 6, n)
+    V : ndarray of shape (n_problems, 7, n)
         Coefficients, margins (decision value plus ridge times coefficient), where the loss
-        begins below and above, box, ridge. Coefficients of rows not taken are zero.
-    S : ndarray of shape (n_problems, 3, n), int
-        State of each row, its place among the free ones or -1, the free ones.
-    inv : ndarray of shape (n_problems, most free + 1, most free + 1)
+        begins below and above, box, ridge, and the bias among some scalars. Coefficients of
+        rows not taken are zero.
+    S : ndarray of shape (n_problems, 4, n), int
+        State of each row, its place among the free ones or -1, the free ones, and counts.
+    inv : ndarray of shape (n_problems, most free + 2, most free + 1)
         Inverse of ``[[0, 1'], [1, K_FF + ridge]]`` for the free rows F, without the border
-        where the bias is penalised.
-    num : ndarray of shape (n_problems, 3), int
-        How many are free, whether the bias is a free variable, whether it must be settled.
-    real : ndarray of shape (n_problems, 2)
-        Bias, and the factor of `late`.
-    late : ndarray of shape (n_problems, most free + 1)
-        What is still to be added to `inv`: the factor times ``late late'``.
+        where the bias is penalised; the last row is a vector apart.
     spans : ndarray of shape (n_problems, 4), int
         The two runs of rows, the second one empty or not.
     """
@@ -61,9 +56,6 @@ class Problems(NamedTuple):
     V: np.ndarray
     S: np.ndarray
     inv: np.ndarray
-    num: np.ndarray
-    real: np.ndarray
-    late: np.ndarray
     spans: np.ndarray
 
 
@@ -82,7 +74,10 @@ class Course(NamedTuple):
     K : ndarray of shape (n, n)
         Kernel of the features that are left and of those in `rest`; a penalised bias included.
     rest : ndarray of shape (most, n)
-        Features that left, but are still in K: the first ``count[RESTING]`` rows.
+        Features that left, but are still in K: the first ``count[RESTING]`` rows. Those of a
+        sparse table are taken off K at once.
+    alive : ndarray of shape (n_features,) or (0,), int
+        Of a sparse table, the features that are left, ascending: ``count[ALIVE]`` of them.
     metric : ndarray of shape (n, n) or (0, 0)
         M.
     anchors : ndarray of shape (2, n_problems, n)
@@ -94,13 +89,14 @@ class Course(NamedTuple):
         The value of ``order[a]`` is at least ``bound[a] - slope[a] * way[TRAVEL]``.
     norm : ndarray of shape (n_units + 1,)
         Norm of each unit, and the largest of all.
-    count : ndarray of shape (4,), int
+    count : ndarray of shape (5,), int
     way : ndarray of shape (4,)
         For the places of both see ``kernels/dual_pick.py``.
     """
 
     K: np.ndarray
     rest: np.ndarray
+    alive: np.ndarray
     metric: np.ndarray
     anchors: np.ndarray
     gone: np.ndarray

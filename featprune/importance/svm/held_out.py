@@ -7,10 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import get_scorer
 from sklearn.svm import SVC, LinearSVC
+
+from featprune.importance.svm.machine import Machine, is_regressor
 
 
 class HeldOutModel(ClassifierMixin, BaseEstimator):
@@ -40,10 +42,27 @@ class HeldOutModel(ClassifierMixin, BaseEstimator):
         return self.values
 
 
+class HeldOutRegressor(RegressorMixin, BaseEstimator):
+    """A regressor that knows only what it says of some rows, whatever rows it is given.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_rows,)
+        What it predicts.
+    """
+
+    def __init__(self, values: np.ndarray) -> None:
+        self.values = values
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the values."""
+        return self.values
+
+
 def score_path(
-    estimator: SVC | LinearSVC,
+    estimator: Machine,
     decisions: np.ndarray,
-    classes: np.ndarray,
+    classes: np.ndarray | None,
     X: Any,
     y: np.ndarray,
     *,
@@ -54,17 +73,17 @@ def score_path(
 
     Parameters
     ----------
-    estimator : SVC or LinearSVC
+    estimator : SVC, LinearSVC, SVR or LinearSVR
         The machine whose values they are; decides how problems become labels.
     decisions : ndarray of shape (n_models, n_rows, n_problems)
         As in :class:`~featprune.importance.svm.trace.Trace`.
-    classes : ndarray of shape (n_classes,)
-        The classes of the training rows.
-    X, y : the held-out rows and their labels
+    classes : ndarray of shape (n_classes,), or None
+        The classes of the training rows; None for a regressor.
+    X, y : the held-out rows and their labels or targets
         Handed to the scorer.
     sample_weight : ndarray of shape (n_rows,), optional
     scoring : str, callable or None
-        As in scikit-learn; None is accuracy.
+        As in scikit-learn; None is accuracy, for a regressor R2.
 
     Returns
     -------
@@ -75,29 +94,53 @@ def score_path(
     ValueError
         If the scorer asks for what decision values can't give, such as probabilities.
     """
+    if classes is None or is_regressor(estimator):
+        if scoring is None or scoring == "r2":
+            return _r2(decisions[..., 0], np.asarray(y), sample_weight)
+        models = [HeldOutRegressor(values[:, 0]) for values in decisions]
+        return _score_each(models, scoring, X, y, sample_weight)
     codes = predicted_codes(estimator, decisions, len(classes))
     if scoring is None or scoring == "accuracy":
         hits = classes[codes] == np.asarray(y)
         return np.average(hits, axis=1, weights=sample_weight)
-    weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+    values = public_values(estimator, decisions, len(classes))
+    models = [HeldOutModel(classes, classes[codes[i]], values[i]) for i in range(len(decisions))]
+    return _score_each(models, scoring, X, y, sample_weight)
+
+
+def _score_each(
+    models: list[Any], scoring: str | Callable, X: Any, y: np.ndarray, weight: np.ndarray | None
+) -> np.ndarray:
+    """Ask the scorer about one model after the other."""
+    weights = {} if weight is None else {"sample_weight": weight}
     scorer = get_scorer(scoring)
-    scores = np.empty(len(decisions))
-    for i, values in enumerate(decisions):
-        model = HeldOutModel(
-            classes, classes[codes[i]], public_values(estimator, values, len(classes))
-        )
+    scores = np.empty(len(models))
+    for i, model in enumerate(models):
         try:
             with warnings.catch_warnings():
                 # precision and F1 warn of a class that is never predicted, and score it 0
                 warnings.simplefilter("ignore", UndefinedMetricWarning)
                 scores[i] = scorer(model, X, y, **weights)
         except AttributeError as error:
+            has, such = "labels and decision values", "'roc_auc', 'f1' or 'accuracy'"
+            if isinstance(model, HeldOutRegressor):
+                has, such = "predictions", "'r2' or 'neg_mean_absolute_error'"
             raise ValueError(
-                f"scoring={scoring!r} asks an SVM for more than its labels and decision values: "
-                f"{error}. Choose a scoring that ranks or counts, such as 'roc_auc', 'f1' or "
-                "'accuracy'."
+                f"scoring={scoring!r} asks an SVM for more than its {has}: {error}. Choose a "
+                f"scoring that ranks or counts, such as {such}."
             ) from error
     return scores
+
+
+def _r2(predictions: np.ndarray, y: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+    """R2 of each row of predictions, as scikit-learn has it: NaN for less than two rows."""
+    if len(y) < 2:
+        return np.full(len(predictions), np.nan)
+    missed = np.average((predictions - y) ** 2, axis=1, weights=weight)
+    spread = np.average((y - np.average(y, weights=weight)) ** 2, weights=weight)
+    if spread == 0:  # nothing to explain: perfect or worthless
+        return np.where(missed == 0, 1.0, 0.0)
+    return 1.0 - missed / spread
 
 
 def guess(codes: np.ndarray, n_rows: int, *, one_vs_one: bool) -> np.ndarray:
@@ -127,6 +170,26 @@ def guess(codes: np.ndarray, n_rows: int, *, one_vs_one: bool) -> np.ndarray:
     else:
         values = np.where(np.arange(len(counts)) == most, 1.0, -1.0)
     return np.tile(values, (1, n_rows, 1))
+
+
+def guess_mean(
+    y: np.ndarray, n_rows: int, *, sample_weight: np.ndarray | None = None
+) -> np.ndarray:
+    """Return the predictions of a regressor that knows nothing but the mean of its targets.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_training_rows,)
+    n_rows : int
+        Rows to predict.
+    sample_weight : ndarray of shape (n_training_rows,), optional
+
+    Returns
+    -------
+    ndarray of shape (1, n_rows, 1)
+        As the decisions of a path of one model.
+    """
+    return np.full((1, n_rows, 1), np.average(y, weights=sample_weight))
 
 
 def predicted_codes(

@@ -52,6 +52,10 @@ def polished(X, y, C):
     system[1:, 1:] = K[np.ix_(free, free)]
     sides = np.r_[-fixed.sum(), (sign - K @ fixed)[free]]
     solved = np.linalg.lstsq(system, sides, rcond=1e-13)[0]
+    exact = np.longdouble(1.0)
+    for _ in range(2):
+        rest = np.asarray(exact * sides - (exact * system) @ (exact * solved), dtype=float)
+        solved = solved + np.linalg.lstsq(system, rest, rcond=1e-13)[0]
     fixed[free] = solved[1:]
     w = (X - mean).T @ fixed
     return w, solved[0] - mean @ w

@@ -41,6 +41,11 @@ def jit(function: Callable[..., Any] | None = None, **options: Any) -> Callable[
         return numba.njit(cache=False, **options)(function)
 
 
+def inner(function: Callable[..., Any] | None = None, **options: Any) -> Callable[..., Any]:
+    """As `jit`, for a kernel that only other kernels call: it compiles in half the time."""
+    return jit(function, no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)
+
+
 @contextmanager
 def telling_of_compiling() -> Iterator[None]:
     """Tell, once in the block, that kernels are compiled; not if all come from the cache."""

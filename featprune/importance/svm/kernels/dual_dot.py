@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from featprune.importance.svm.kernels._jit import jit
+from featprune.importance.svm.kernels._jit import inner
 
 
 # Only here may the compiler reorder sums, which makes them four times faster. The order then
 # depends on the machine's vector length, but not on addresses: equal rows give equal bits.
-@jit(fastmath={"reassoc", "contract", "nsz"})
+@inner(fastmath={"reassoc", "contract", "nsz"})
 def dot(a, b, start, stop):
     """Return ``a[start:stop] @ b[start:stop]``. O(stop - start)."""
     total = 0.0
@@ -19,7 +19,7 @@ def dot(a, b, start, stop):
     return total
 
 
-@jit(fastmath={"reassoc", "contract", "nsz"})
+@inner(fastmath={"reassoc", "contract", "nsz"})
 def row_dot(A, i, B, k):
     """Return ``A[i] @ B[k]``. O(n)."""
     total = 0.0
@@ -29,7 +29,7 @@ def row_dot(A, i, B, k):
     return total
 
 
-@jit
+@inner
 def span_dot(a, b, span):
     """Return the inner product over the two runs of rows that a problem takes."""
     total = dot(a, b, span[0], span[1])
@@ -38,7 +38,7 @@ def span_dot(a, b, span):
     return total
 
 
-@jit
+@inner
 def add_scaled(out, scale, a, span):
     """Add ``scale * a`` to `out` over a problem's two runs of rows."""
     for i in range(span[0], span[1]):
@@ -47,9 +47,9 @@ def add_scaled(out, scale, a, span):
         out[i] += scale * a[i]
 
 
-@jit
+@inner
 def add_rows(out, K, rows, d, count, span):
-    """Add ``d[t + 1] * K[rows[t]]`` for t below `count` to `out`, four rows at a time. O(n count)."""
+    """Add ``d[t + 1] * K[rows[t]]`` for each t below `count` to `out`. O(n count)."""
     t = 0
     while t + 4 <= count:
         d0, d1, d2, d3 = d[t + 1], d[t + 2], d[t + 3], d[t + 4]
@@ -63,7 +63,7 @@ def add_rows(out, K, rows, d, count, span):
         t += 1
 
 
-@jit
+@inner
 def symmetric_product(S, m, v, out):
     """Write ``S[:m, :m] @ v[:m]`` into `out`, S symmetric. O(m^2), four rows at a time."""
     for c in range(m):
@@ -81,7 +81,7 @@ def symmetric_product(S, m, v, out):
         r += 1
 
 
-@jit
+@inner
 def add_outer(S, m, scale, v):
     """Add ``scale * v v'`` to ``S[:m, :m]`` in place. O(m^2)."""
     for r in range(m):
@@ -91,7 +91,7 @@ def add_outer(S, m, scale, v):
                 S[r, c] += a * v[c]
 
 
-@jit
+@inner
 def add_outer_and_multiply(S, m, scale, late, v, out):
     """Do both at one pass through S: add ``scale * late late'``, then ``out = S v``. O(m^2)."""
     for c in range(m):
@@ -117,7 +117,7 @@ def add_outer_and_multiply(S, m, scale, late, v, out):
         r += 1
 
 
-@jit(fastmath={"reassoc", "contract", "nsz"})
+@inner(fastmath={"reassoc", "contract", "nsz"})
 def block_form(M, e, top, bottom, left, right):
     """Return ``e[top:bottom] @ M[top:bottom, left:right] @ e[left:right]``, 4 rows at a time."""
     total = 0.0
@@ -135,7 +135,7 @@ def block_form(M, e, top, bottom, left, right):
     return total
 
 
-@jit
+@inner
 def subtract_products(K, rest, count):
     """Take ``rest[r] rest[r]'`` of the first `count` rows off K, four at a time. O(n^2 count)."""
     n = K.shape[0]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from featprune.importance.svm.kernels._jit import jit
+from featprune.importance.svm.kernels._jit import inner
 from featprune.importance.svm.kernels.dual_dot import (
     add_outer,
     add_outer_and_multiply,
@@ -21,10 +21,13 @@ from featprune.importance.svm.kernels.dual_free import (
     BIAS,
     BORDERED,
     BOX,
+    CONSTANT,
+    COUNTS,
     FREE,
     MARGIN,
     MEMBER,
     PENDING,
+    SCALARS,
     SLOT,
     STATE,
     diagonal,
@@ -42,9 +45,9 @@ _SINGULAR = 1e-9
 _IDLE = 30
 
 
-@jit
-def fade(v, s, inv, num, real, late, span, K, rest, n_rest, x, work):
-    """Follow one problem while feature `x` leaves; K itself is not touched.
+@inner
+def fade(v, s, inv, span, K, rest, n_rest, work, start, row, value, alive):
+    """Follow one problem while feature ``x = rest[n_rest]`` leaves; K itself is not touched.
 
     With ``u = [0, x_F]``, ``d = inv u``, ``q = u'd`` and ``w = x'beta``, removing the share h
     of the feature moves ``(bias, beta_F)`` by ``c d`` and the margins outside F by
@@ -53,10 +56,12 @@ def fade(v, s, inv, num, real, late, span, K, rest, n_rest, x, work):
 
     Parameters
     ----------
-    x : ndarray of shape (n,)
-        The feature.
     work : ndarray of shape (4, n + 2 or more)
         Scratch.
+    start, row, value : ndarray
+        A sparse table, a feature a row.
+    alive : ndarray of int
+        Its features that are left, without x; none if the table is dense.
 
     Returns
     -------
@@ -70,30 +75,34 @@ def fade(v, s, inv, num, real, late, span, K, rest, n_rest, x, work):
     -----
     O(m^2 + m (n - m)) a breakpoint, m free samples of n.
     """
-    u, d, rate = work[0], work[1], work[3]
+    x, d, late = rest[n_rest], work[1], inv[-1]
     share, gone, travel = 1.0, 0.0, 0.0
     idle = 0
     for event in range(100 + 10 * v.shape[1]):
-        m = num[FREE] + 1
-        q = direction(s, inv, num, real, late, x, u, d)
+        m = s[COUNTS, FREE] + 1
+        q = direction(v, s, inv, x, work[0], d)
         w = span_dot(x, v[BETA], span)
         remaining = 1.0 - share * q
         limit = share * abs(w) / remaining if remaining > _SINGULAR else np.inf
         sign = -1.0 if w < 0.0 else 1.0
         kind, which = 0, -1
         if limit > 0.0:
-            limit, kind, which = first_at_bound(v, s, num, d, sign, limit)
-            if num[FREE] < span[1] - span[0] + span[3] - span[2]:
-                outside_rates(s, num, span, K, rest, n_rest, x, 1.0 + gone * q, d, work[2], rate)
-                limit, kind, which = first_on_margin(v, s, span, rate, sign, limit, kind, which)
+            limit, kind, which = first_at_bound(v, s, d, sign, limit)
+            if s[COUNTS, FREE] < span[1] - span[0] + span[3] - span[2]:
+                pull = 1.0 + gone * q
+                if alive.shape[0] > 0:
+                    sparse_rates(v, s, rest[n_rest], pull - q, work, start, row, value, alive)
+                else:
+                    outside_rates(s, span, K, rest, n_rest, pull, work)
+                limit, kind, which = first_on_margin(v, s, span, work[3], sign, limit, kind, which)
         if limit == np.inf:
             return -1, travel
         if limit > 0.0:
-            advance(v, s, num, real, span, d, rate, sign * limit)
+            advance(v, s, span, d, work[3], sign * limit)
             travel += limit * np.sqrt(max(q, 0.0))
             idle = 0
         if kind == 0:
-            real[PENDING] = share / remaining
+            v[SCALARS, PENDING] = share / remaining
             for c in range(m):
                 late[c] = d[c]
             return event, travel
@@ -105,21 +114,21 @@ def fade(v, s, inv, num, real, late, span, K, rest, n_rest, x, work):
             add_outer(inv, m, h / (1.0 - h * q), d)
         share -= h
         gone += h
-        if not exchange(v, s, inv, num, real, K, rest, n_rest, x, gone, kind, which, work):
+        if not exchange(v, s, inv, K, rest, n_rest, gone, kind, which, work):
             return -1, travel
     return -1, travel
 
 
-@jit
-def direction(s, inv, num, real, late, x, u, d):
+@inner
+def direction(v, s, inv, x, u, d):
     """Fill ``u = [0, x_F]`` and ``d = inv u``, the inverse brought up to date; return ``u'd``."""
-    m = num[FREE] + 1
+    m = s[COUNTS, FREE] + 1
     u[0] = 0.0
     for t in range(m - 1):
         u[t + 1] = x[s[MEMBER, t]]
-    if real[PENDING] != 0.0:
-        add_outer_and_multiply(inv, m, real[PENDING], late, u, d)
-        real[PENDING] = 0.0
+    if v[SCALARS, PENDING] != 0.0:
+        add_outer_and_multiply(inv, m, v[SCALARS, PENDING], inv[-1], u, d)
+        v[SCALARS, PENDING] = 0.0
     else:
         symmetric_product(inv, m, u, d)
     q = 0.0
@@ -128,14 +137,14 @@ def direction(s, inv, num, real, late, x, u, d):
     return q
 
 
-@jit
-def first_at_bound(v, s, num, d, sign, limit):
+@inner
+def first_at_bound(v, s, d, sign, limit):
     """Return (step length, kind, place) of the first free sample to meet a bound.
 
     Kind 1 means that the sample comes to zero, 2 to the bound of its box.
     """
     kind, which = 0, -1
-    for t in range(num[FREE]):
+    for t in range(s[COUNTS, FREE]):
         i = s[MEMBER, t]
         side = s[STATE, i]
         # outward: away from zero, on the sample's own side
@@ -151,13 +160,14 @@ def first_at_bound(v, s, num, d, sign, limit):
     return limit, kind, which
 
 
-@jit
-def outside_rates(s, num, span, K, rest, n_rest, x, pull, d, full, rate):
-    """Fill ``rate = K_iF d_F + d_0 - pull * x_i`` outside F. O(n_free n), or less.
+@inner
+def outside_rates(s, span, K, rest, n_rest, pull, work):
+    """Fill ``work[3] = K_iF d_F + d_0 - pull * x_i`` outside F. O(n_free n), or less.
 
     Row by row of the samples in F where they are few, else row by row of the others.
     """
-    n_free = num[FREE]
+    x, d, full, rate = rest[n_rest], work[1], work[2], work[3]
+    n_free = s[COUNTS, FREE]
     n = span[1] - span[0] + span[3] - span[2]
     for part in range(2):
         for i in range(span[2 * part], span[2 * part + 1]):
@@ -177,7 +187,29 @@ def outside_rates(s, num, span, K, rest, n_rest, x, pull, d, full, rate):
         add_scaled(rate, -span_dot(rest[r], full, span), rest[r], span)
 
 
-@jit
+@inner
+def sparse_rates(v, s, x, pull, work, start, row, value, alive):
+    """Do as `outside_rates` through the other features; x itself is in `pull`. O(entries + n)."""
+    d, full, rate = work[1], work[2], work[3]
+    shift = 0.0
+    for i in range(x.shape[0]):
+        full[i] = 0.0
+    for t in range(s[COUNTS, FREE]):
+        full[s[MEMBER, t]] = d[t + 1]
+        shift += d[t + 1]
+    shift = d[0] + v[SCALARS, CONSTANT] * shift
+    for i in range(x.shape[0]):
+        rate[i] = shift - pull * x[i]
+    for j in alive:
+        along = 0.0
+        for e in range(start[j], start[j + 1]):
+            along += value[e] * full[row[e]]
+        if along != 0.0:
+            for e in range(start[j], start[j + 1]):
+                rate[row[e]] += along * value[e]
+
+
+@inner
 def first_on_margin(v, s, span, rate, sign, limit, kind, which):
     """Tighten the ratio test by samples outside F whose margin meets where their loss begins.
 
@@ -200,19 +232,19 @@ def first_on_margin(v, s, span, rate, sign, limit, kind, which):
     return limit, kind, which
 
 
-@jit
+@inner
 def abs_gap(way, speed):
     """Return how far it is to go in the direction of `speed`; none if it is past by rounding."""
     return max(way if speed > 0.0 else -way, 0.0)
 
 
-@jit
-def advance(v, s, num, real, span, d, rate, c):
+@inner
+def advance(v, s, span, d, rate, c):
     """Move bias, free samples and the other margins by `c` along the direction."""
-    real[BIAS] += c * d[0]
-    for t in range(num[FREE]):
+    v[SCALARS, BIAS] += c * d[0]
+    for t in range(s[COUNTS, FREE]):
         v[BETA, s[MEMBER, t]] += c * d[t + 1]
-    if num[FREE] == span[1] - span[0] + span[3] - span[2]:
+    if s[COUNTS, FREE] == span[1] - span[0] + span[3] - span[2]:
         return
     for part in range(2):
         for i in range(span[2 * part], span[2 * part + 1]):
@@ -220,26 +252,26 @@ def advance(v, s, num, real, span, d, rate, c):
                 v[MARGIN, i] += c * rate[i]
 
 
-@jit
-def exchange(v, s, inv, num, real, K, rest, n_rest, x, gone, kind, which, work):
+@inner
+def exchange(v, s, inv, K, rest, n_rest, gone, kind, which, work):
     """Let the sample of a breakpoint into the free set (kind 3, -3) or out of it (1, 2)."""
     if abs(kind) == 3:
         side = 1 if kind > 0 else -1
         v[MARGIN, which] = target(v, which, side)
-        return enter(v, s, inv, num, real, K, rest, n_rest, x, gone, which, side, work[0], work[1])
+        return enter(v, s, inv, K, rest, n_rest, gone, which, side, work[0], work[1])
     i = s[MEMBER, which]
-    if num[BORDERED] and num[FREE] == 1:
+    if s[COUNTS, BORDERED] and s[COUNTS, FREE] == 1:
         return False
     v[MARGIN, i] = target(v, i, s[STATE, i])
     park(v, s, i, kind == 1)
-    drop(v, s, inv, num, which, work[0])
-    if num[BORDERED] and num[FREE] == 1:
-        keep_last(v, s, inv, num, K, rest, n_rest, x, gone)
+    drop(v, s, inv, which, work[0])
+    if s[COUNTS, BORDERED] and s[COUNTS, FREE] == 1:
+        keep_last(v, s, inv, K, rest, n_rest, gone)
     return True
 
 
-@jit
-def keep_last(v, s, inv, num, K, rest, n_rest, x, gone):
+@inner
+def keep_last(v, s, inv, K, rest, n_rest, gone):
     """Make the only free sample that is left the one that holds the bias."""
     i = s[MEMBER, 0]
     side = s[STATE, i]
@@ -248,4 +280,4 @@ def keep_last(v, s, inv, num, K, rest, n_rest, x, gone):
         v[BETA, i] = 0.0
     elif abs(v[BETA, i] - side * v[BOX, i]) < near:
         v[BETA, i] = side * v[BOX, i]
-    stand_in(s, inv, num, i, side, diagonal(v, K, rest, n_rest, x, gone, i))
+    stand_in(s, inv, i, side, diagonal(v, K, rest, n_rest, gone, i))

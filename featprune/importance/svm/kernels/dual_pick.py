@@ -9,21 +9,22 @@ from __future__ import annotations
 
 import numpy as np
 
-from featprune.importance.svm.kernels._jit import jit
+from featprune.importance.svm.kernels._jit import inner
 from featprune.importance.svm.kernels.dual_dot import block_form, row_dot
 from featprune.importance.svm.kernels.dual_free import BETA
 
 # places of `Course.count`: features whose kernel is still to be taken off, units listed, units
-# looked at, breakpoints
-RESTING, LISTED, SEEN, BREAKPOINTS = range(4)
+# looked at, breakpoints, features of a sparse table that are left
+RESTING, LISTED, SEEN, BREAKPOINTS, ALIVE = range(5)
 # places of `Course.way`: how far the weights went since the units were listed, and a bound on
-# the rounding of values; least value then among the units not listed; trace taken off the kernel
-TRAVEL, SLOP, CUT, LOST = range(4)
+# the rounding of values; least value then among the units not listed; how much of the kernel's
+# trace may still go before it is to be computed anew
+TRAVEL, SLOP, CUT, SPARE = range(4)
 
 
 # Called for every candidate, so it makes no views, and is inlined: to pass so many arrays would
 # cost more than the product.
-@jit(inline="always")
+@inner(inline="always")
 def criterion(XT, start, row, value, first, features, B, u):
     """Return the sum of squared weights of unit `u` over its features and all problems.
 
@@ -44,7 +45,7 @@ def criterion(XT, start, row, value, first, features, B, u):
     return total
 
 
-@jit
+@inner
 def distance(V, spans, anchor, metric, step):
     """Return how far the betas are from `anchor`, in the metric. O(n^2) a problem."""
     total = 0.0
@@ -60,7 +61,7 @@ def distance(V, spans, anchor, metric, step):
     return np.sqrt(max(total, 0.0)) * (1.0 + 1e-6)
 
 
-@jit
+@inner
 def pick(T, V, C, B):
     """Return (place in the list, criterion) of the smallest criterion among those listed.
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from featprune.importance.svm.kernels._jit import jit
-from featprune.importance.svm.kernels.dual_dot import subtract_products
+from featprune.importance.svm.kernels._jit import inner, jit
+from featprune.importance.svm.kernels.dual_dot import row_dot, subtract_products
 from featprune.importance.svm.kernels.dual_fade import fade
 from featprune.importance.svm.kernels.dual_free import (
     BAD,
@@ -13,21 +13,24 @@ from featprune.importance.svm.kernels.dual_free import (
     BIAS,
     BORDERED,
     BOX,
+    COUNTS,
     FREE,
     HIGH,
     LOW,
     MARGIN,
     MEMBER,
+    SCALARS,
     SLOT,
     STATE,
 )
 from featprune.importance.svm.kernels.dual_pick import (
+    ALIVE,
     BREAKPOINTS,
     CUT,
     LISTED,
-    LOST,
     RESTING,
     SLOP,
+    SPARE,
     TRAVEL,
     distance,
     pick,
@@ -37,6 +40,8 @@ from featprune.importance.svm.kernels.dual_pick import (
 DONE, FULL, LIST, UNSOUND = range(4)
 # Up to so many rows, the kernel is brought up to date here, else by BLAS.
 SMALL = 512
+# Breakpoints after which rounding is cleared away.
+TURNS = 64
 
 
 @jit
@@ -61,7 +66,7 @@ def run(T, P, C, noted, noted_bias, out, criteria, steps, work, B):
         DONE; FULL if `rest` has no room for the next unit's features; LIST if the units must be
         listed anew; UNSOUND if a problem must be settled (its BAD is set).
     """
-    K = C.K
+    K, first_turn = C.K, C.count[BREAKPOINTS]
     for taken in range(steps):
         if C.metric.shape[0] > 0:
             C.way[TRAVEL] += distance(P.V, P.spans, C.anchors[0], C.metric, work[4])
@@ -77,7 +82,7 @@ def run(T, P, C, noted, noted_bias, out, criteria, steps, work, B):
         if C.count[RESTING] > room:
             return taken, FULL
         for k in range(noted.shape[1]):
-            noted_bias[taken, k] = middle_bias(P.V[k], P.S[k], P.num[k], P.real[k], P.spans[k])
+            noted_bias[taken, k] = middle_bias(P.V[k], P.S[k], P.spans[k])
             for i in range(noted.shape[2]):
                 noted[taken, k, i] = P.V[k, BETA, i]
         out[taken], criteria[taken] = u, smallest
@@ -87,12 +92,14 @@ def run(T, P, C, noted, noted_bias, out, criteria, steps, work, B):
         C.gone[u] = True
         remove_unit(T, P, C, u, work)
         for k in range(P.V.shape[0]):
-            if P.num[k, BAD] != 0:
+            if P.S[k, COUNTS, BAD] != 0:
                 return taken + 1, UNSOUND
+        if C.way[SPARE] < 0.0 or C.count[BREAKPOINTS] > first_turn + TURNS:
+            return taken + 1, DONE
     return steps, DONE
 
 
-@jit
+@inner
 def is_least(P, C, value, step):
     """Say whether no unit that is not listed can have a smaller value. O(n^2) at most."""
     room = (C.way[CUT] - value) / C.norm[-1] - C.way[SLOP]
@@ -102,7 +109,7 @@ def is_least(P, C, value, step):
     return C.metric.shape[0] > 0 and room > distance(P.V, P.spans, C.anchors[1], C.metric, step)
 
 
-@jit
+@inner
 def copy_betas(V, out):
     """Write the coefficients of all problems to `out`."""
     for k in range(V.shape[0]):
@@ -118,59 +125,83 @@ def remove_units(T, P, C, units, work):
         remove_unit(T, P, C, u, work)
 
 
-@jit
+@inner
 def remove_unit(T, P, C, u, work):
     """Fade the features of unit `u` out of all problems; K has them taken off later."""
     for t in range(T.first[u], T.first[u + 1]):
         resting = C.count[RESTING]
         x = C.rest[resting]
-        load_feature(T.XT, T.start, T.row, T.value, T.mean, T.features[t], x)
+        load_feature(T.XT, T.start, T.row, T.value, T.features[t], x)
+        if T.XT.shape[0] == 0:
+            bury(C.alive, C.count, T.features[t])
         total = 0.0
         for k in range(P.V.shape[0]):
-            if P.num[k, BAD] != 0:
+            if P.S[k, COUNTS, BAD] != 0:
                 continue
             events, travel = fade(
-                P.V[k], P.S[k], P.inv[k], P.num[k], P.real[k], P.late[k], P.spans[k],
-                C.K, C.rest, resting, x, work,
+                P.V[k], P.S[k], P.inv[k], P.spans[k], C.K, C.rest, resting, work,
+                T.start, T.row, T.value, C.alive[: C.count[ALIVE]],
             )  # fmt: skip
             total += travel * travel
             if events < 0:
-                P.num[k, BAD] = 1
+                P.S[k, COUNTS, BAD] = 1
             else:
                 C.count[BREAKPOINTS] += events
         if C.metric.shape[0] == 0:
             C.way[TRAVEL] += np.sqrt(total)
-        for i in range(x.shape[0]):
-            C.way[LOST] += x[i] * x[i]
-        C.count[RESTING] += 1
+        C.way[SPARE] -= row_dot(C.rest, resting, C.rest, resting)
+        if T.XT.shape[0] > 0:
+            C.count[RESTING] += 1
+        else:
+            subtract_sparse(C.K, T.start, T.row, T.value, T.features[t])
 
 
-@jit
-def load_feature(XT, start, row, value, mean, j, x):
-    """Write feature `j`, centred where the bias is free, over all rows into `x`. O(n)."""
+@inner
+def bury(alive, count, j):
+    """Take feature `j` out of the ascending list of those that are left. O(n_features)."""
+    last = count[ALIVE] - 1
+    a = 0
+    while alive[a] != j:
+        a += 1
+    for b in range(a, last):
+        alive[b] = alive[b + 1]
+    count[ALIVE] = last
+
+
+@inner
+def subtract_sparse(K, start, row, value, j):
+    """Take feature `j` of a sparse table off K. O(square of its entries)."""
+    for a in range(start[j], start[j + 1]):
+        for b in range(start[j], start[j + 1]):
+            K[row[a], row[b]] -= value[a] * value[b]
+
+
+@inner
+def load_feature(XT, start, row, value, j, x):
+    """Write feature `j` over all rows into `x`. O(n)."""
     if XT.shape[0] > 0:
         for i in range(x.shape[0]):
             x[i] = XT[j, i]
         return
     for i in range(x.shape[0]):
-        x[i] = -mean[j]
+        x[i] = 0.0
     for e in range(start[j], start[j + 1]):
         x[row[e]] += value[e]
 
 
 @jit
-def middle_bias(v, s, num, real, span):
+def middle_bias(v, s, span):
     """Return the bias; where all samples are bound, the middle of those that are optimal.
 
     Any sample within its bounds fixes the bias; without one it is the middle of an interval,
     as in libsvm.
     """
-    if num[BORDERED] == 0 or num[FREE] > 1:
-        return real[BIAS]
+    if s[COUNTS, BORDERED] == 0 or s[COUNTS, FREE] > 1:
+        return v[SCALARS, BIAS]
     i = s[MEMBER, 0]
     size = abs(v[BETA, i])
     if 0.0 < size < v[BOX, i]:
-        return real[BIAS]
+        return v[SCALARS, BIAS]
     top, bottom = -np.inf, np.inf
     for part in range(2):
         for i in range(span[2 * part], span[2 * part + 1]):
@@ -192,5 +223,5 @@ def middle_bias(v, s, num, real, span):
                 else:
                     top = max(top, way)
     if top == -np.inf or bottom == np.inf:
-        return real[BIAS]
-    return real[BIAS] + 0.5 * (top + bottom)
+        return v[SCALARS, BIAS]
+    return v[SCALARS, BIAS] + 0.5 * (top + bottom)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from featprune.importance.svm.kernels._jit import jit
+from featprune.importance.svm.kernels._jit import inner, jit
 from featprune.importance.svm.kernels.dual_dot import add_scaled, span_dot, symmetric_product
 from featprune.importance.svm.kernels.dual_fade import keep_last
 from featprune.importance.svm.kernels.dual_free import (
@@ -15,6 +15,7 @@ from featprune.importance.svm.kernels.dual_free import (
     BIAS,
     BORDERED,
     BOX,
+    COUNTS,
     DEPENDENT,
     FREE,
     HIGH,
@@ -22,6 +23,7 @@ from featprune.importance.svm.kernels.dual_free import (
     MARGIN,
     MEMBER,
     RIDGE,
+    SCALARS,
     SLOT,
     STATE,
     append,
@@ -36,27 +38,28 @@ from featprune.importance.svm.kernels.dual_free import (
 
 
 @jit
-def compute_margins(v, real, span, K):
+def compute_margins(v, span, K):
     """Write ``(K + ridge) beta + bias`` to the margins. O(n^2)."""
     for part in range(2):
         for i in range(span[2 * part], span[2 * part + 1]):
-            v[MARGIN, i] = span_dot(K[i], v[BETA], span) + v[RIDGE, i] * v[BETA, i] + real[BIAS]
+            v[MARGIN, i] = (
+                span_dot(K[i], v[BETA], span) + v[RIDGE, i] * v[BETA, i] + v[SCALARS, BIAS]
+            )
 
 
 @jit
-def gather(v, s, inv, num, real, span, K, work):
+def gather(v, s, inv, span, K, rest, work):
     """Make the free set of the samples strictly between zero and their bound. O(m^3).
 
     Samples in the span of others are moved to a bound, which changes no margin. Returns
     whether the arithmetic held.
     """
-    num[FREE] = 0
+    s[COUNTS, FREE] = 0
     inv[0, 0] = 0.0
     inside, most = -1, -1.0
     for part in range(2):
         for i in range(span[2 * part], span[2 * part + 1]):
             s[SLOT, i] = -1
-            work[2, i] = 0.0
             size = abs(v[BETA, i])
             room = min(size, v[BOX, i] - size)
             if room > most:
@@ -67,23 +70,22 @@ def gather(v, s, inv, num, real, span, K, work):
                 s[STATE, i] = 0
             else:
                 s[STATE, i] = 2 if v[BETA, i] > 0.0 else -2
-    if num[BORDERED]:
-        side = 1 if v[BETA, inside] > 0.0 or v[LOW, inside] > -np.inf else -1
-        stand_in(s, inv, num, inside, side, K[inside, inside] + v[RIDGE, inside])
+    if s[COUNTS, BORDERED]:
+        beta = v[BETA, inside]
+        side = 1 if beta > 0.0 or beta == 0.0 and v[LOW, inside] > -np.inf else -1
+        stand_in(s, inv, inside, side, K[inside, inside] + v[RIDGE, inside])
     for part in range(2):
         for i in range(span[2 * part], span[2 * part + 1]):
             side = s[STATE, i]
             if abs(side) != 1 or s[SLOT, i] >= 0:
                 continue
-            if not enter(
-                v, s, inv, num, real, K, work[:0], 0, work[2], 0.0, i, side, work[0], work[1]
-            ):
+            if not enter(v, s, inv, K, rest, 0, 0.0, i, side, work[0], work[1]):
                 return False
     return True
 
 
 @jit
-def settle(v, s, inv, num, real, span, K, tol, max_moves, work):
+def settle(v, s, inv, span, K, rest, tol, max_moves, work):
     """Bring one problem to its optimum from a feasible point whose margins are known.
 
     A primal active-set method: solve for the free samples (a Newton step, cut short where one
@@ -100,39 +102,49 @@ def settle(v, s, inv, num, real, span, K, tol, max_moves, work):
     -----
     O(n^2) a move.
     """
-    for i in range(work.shape[1]):
-        work[2, i] = 0.0
     violation = 0.0
     stalled = 0
     for move in range(max_moves):
-        residual = free_residual(v, s, num, work[0])
+        residual = free_residual(v, s, span, work[0])
         if residual > tol and stalled < 4:
             # A Newton step from an exact inverse ends the residual at once; if rounding keeps
             # it up, go on after a few.
-            stalled = 0 if newton_step(v, s, inv, num, real, span, K, work) else stalled + 1
+            stalled = 0 if newton_step(v, s, inv, span, K, rest, work) else stalled + 1
             continue
         stalled = 0
         i, side, violation = worst_sample(v, s, span)
         violation = max(violation, residual)
         if i < 0 or violation <= tol or residual > tol:
             return move, violation
-        bring_in(v, s, inv, num, real, span, K, i, side, work)
+        bring_in(v, s, inv, span, K, rest, i, side, work)
     return max_moves, violation
 
 
-@jit
-def free_residual(v, s, num, out):
-    """Fill ``out = [0, target - margin]`` over the free samples; return its largest size."""
-    largest = 0.0
+@inner
+def free_residual(v, s, span, out):
+    """Fill ``out = [-sum(beta), target - margin]`` over the free samples; return its norm.
+
+    The first is for a free bias alone. The norm is the largest size, but that of the sum in
+    terms of the largest coefficient.
+    """
     out[0] = 0.0
-    for t in range(num[FREE]):
+    largest = 0.0
+    if s[COUNTS, BORDERED]:
+        most = 0.0
+        for part in range(2):
+            for i in range(span[2 * part], span[2 * part + 1]):
+                out[0] -= v[BETA, i]
+                most = max(most, abs(v[BETA, i]))
+        if most > 0.0:
+            largest = abs(out[0]) / most
+    for t in range(s[COUNTS, FREE]):
         i = s[MEMBER, t]
         out[t + 1] = target(v, i, s[STATE, i]) - v[MARGIN, i]
         largest = max(largest, abs(out[t + 1]))
     return largest
 
 
-@jit
+@inner
 def worst_sample(v, s, span):
     """Return (sample outside the free set, its side, violation), of none (-1, 0, 0)."""
     which, side, worst = -1, 0, 0.0
@@ -151,7 +163,7 @@ def worst_sample(v, s, span):
     return which, side, worst
 
 
-@jit
+@inner
 def shift_margins(v, span, K, full, shift):
     """Add ``(K + ridge) full + shift`` to the margins. O(n) an entry of `full` that is not 0."""
     for part in range(2):
@@ -163,17 +175,17 @@ def shift_margins(v, span, K, full, shift):
                 add_scaled(v[MARGIN], full[i], K[i], span)
 
 
-@jit
-def newton_step(v, s, inv, num, real, span, K, work):
+@inner
+def newton_step(v, s, inv, span, K, rest, work):
     """Go towards the solution for the free samples, up to the first bound. O(n^2).
 
     ``work[0]`` holds the residual. Returns whether a sample met its bound and was dropped.
     """
-    m = num[FREE] + 1
+    m = s[COUNTS, FREE] + 1
     d, full = work[1], work[3]
     symmetric_product(inv, m, work[0], d)
     limit, first, at_zero = 1.0, -1, False
-    if m > 2 or not num[BORDERED]:
+    if m > 2 or not s[COUNTS, BORDERED]:
         for t in range(m - 1):
             i = s[MEMBER, t]
             side = s[STATE, i]
@@ -188,42 +200,42 @@ def newton_step(v, s, inv, num, real, span, K, work):
         i = s[MEMBER, t]
         full[i] = limit * d[t + 1]
         v[BETA, i] += full[i]
-    real[BIAS] += limit * d[0]
+    v[SCALARS, BIAS] += limit * d[0]
     shift_margins(v, span, K, full, limit * d[0])
     if first < 0:
         return False
-    remove(v, s, inv, num, K, first, at_zero, work)
+    remove(v, s, inv, K, rest, first, at_zero, work)
     return True
 
 
-@jit
-def remove(v, s, inv, num, K, t, at_zero, work):
+@inner
+def remove(v, s, inv, K, rest, t, at_zero, work):
     """Take the free sample in place `t`, which met a bound, out of the free set. O(m^2)."""
     park(v, s, s[MEMBER, t], at_zero)
-    drop(v, s, inv, num, t, work[0])
-    if num[BORDERED] and num[FREE] == 1:
-        keep_last(v, s, inv, num, K, work[:0], 0, work[2], 0.0)
+    drop(v, s, inv, t, work[0])
+    if s[COUNTS, BORDERED] and s[COUNTS, FREE] == 1:
+        keep_last(v, s, inv, K, rest, 0, 0.0)
 
 
-@jit
-def bring_in(v, s, inv, num, real, span, K, i, side, work):
+@inner
+def bring_in(v, s, inv, span, K, rest, i, side, work):
     """Move sample `i` off its bound until its margin fits or it meets its other bound."""
     col, z, full = work[0], work[1], work[3]
     up = (s[STATE, i] == 0) == (side > 0)
     while True:
-        complement, size = schur(v, s, inv, num, K, work[:0], 0, work[2], 0.0, i, col, z)
+        complement, size = schur(v, s, inv, K, rest, 0, 0.0, i, col, z)
         slack = target(v, i, side) - v[MARGIN, i]
         if (slack > 0.0) != up:
             # rounding has brought it past where it fits: the next look at it decides
             slack = 0.0
-        dependent = complement <= DEPENDENT * size or num[FREE] + 2 > inv.shape[0]
+        dependent = complement <= DEPENDENT * size or s[COUNTS, FREE] + 2 > inv.shape[1]
         reach = np.inf if dependent else abs(slack) / complement
         before = v[BETA, i]
-        first, at_zero = slide(v, s, num, real, i, side, z, reach, up)
+        first, at_zero = slide(v, s, i, side, z, reach, up)
         change = v[BETA, i] - before
         for c in range(work.shape[1]):
             full[c] = 0.0
-        for t in range(num[FREE]):
+        for t in range(s[COUNTS, FREE]):
             full[s[MEMBER, t]] = -change * z[t + 1]
         full[i] = change
         shift_margins(v, span, K, full, -change * z[0])
@@ -231,22 +243,22 @@ def bring_in(v, s, inv, num, real, span, K, i, side, work):
             s[STATE, i] = 0 if at_zero else 2 * side
             return
         if first == -2:
-            append(s, inv, num, i, side, z, complement)
+            append(s, inv, i, side, z, complement)
             return
-        if num[BORDERED] and num[FREE] == 1:
-            take_over(v, s, inv, num, real, span, K, i, side, at_zero)
+        if s[COUNTS, BORDERED] and s[COUNTS, FREE] == 1:
+            take_over(v, s, inv, span, K, i, side, at_zero)
             return
         park(v, s, s[MEMBER, first], at_zero)
-        drop(v, s, inv, num, first, col)
+        drop(v, s, inv, first, col)
 
 
-@jit
-def take_over(v, s, inv, num, real, span, K, i, side, at_zero):
+@inner
+def take_over(v, s, inv, span, K, i, side, at_zero):
     """Let sample `i` hold the bias in place of the only free one, which met its bound."""
     park(v, s, s[MEMBER, 0], at_zero)
-    stand_in(s, inv, num, i, side, K[i, i] + v[RIDGE, i])
+    stand_in(s, inv, i, side, K[i, i] + v[RIDGE, i])
     slack = target(v, i, side) - v[MARGIN, i]
-    real[BIAS] += slack
+    v[SCALARS, BIAS] += slack
     for part in range(2):
         for c in range(span[2 * part], span[2 * part + 1]):
             v[MARGIN, c] += slack

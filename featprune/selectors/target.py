@@ -1,0 +1,88 @@
+"""Checks of targets: classes or numbers; each error says what came and how to mend it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils import column_or_1d
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+
+# a numeric target of more distinct values than this, and than a twentieth of the rows, counts
+# as a regression target: an SVM for each pair of its values would run for hours
+MANY_CLASSES = 50
+
+
+def check_classes(y: Any, owner: str) -> np.ndarray:
+    """Return labels of two or more classes as an array, or raise.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+    owner : str
+        The class that ranks columns for them, for the message.
+
+    Raises
+    ------
+    ValueError
+        For missing values, for less than two classes, and for a target of numbers that are
+        no classes.
+    """
+    y = column_or_1d(np.asarray(y), warn=True)
+    if _has_missing(y):
+        raise ValueError("y has missing values. Drop the rows whose target is missing.")
+    classes = np.unique(y)
+    many = y.dtype.kind in "iuf" and len(classes) > max(MANY_CLASSES, len(y) / 20)
+    if many or type_of_target(y, input_name="y").startswith("continuous"):
+        raise ValueError(
+            f"Unknown label type: y has {len(classes)} different numbers in {len(y)} rows, as a "
+            f"regression target has, and the 'estimator' of {owner} is a classifier. Pass a "
+            "regressor, estimator=SVR(kernel='linear') or LinearSVR(), or, if these numbers are "
+            "classes, pass them as strings."
+        )
+    check_classification_targets(y)
+    if len(classes) < 2:
+        raise ValueError(
+            f"y has one class, {classes.tolist()[0]!r}, and {owner} needs at least 2 classes. "
+            "Pass rows of another class, too."
+        )
+    return y
+
+
+def check_numbers(y: Any, owner: str) -> np.ndarray:
+    """Return a target of finite numbers as a float64 array, or raise.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+    owner : str
+        The class that ranks columns for them, for the message.
+
+    Raises
+    ------
+    ValueError
+        For missing or infinite values, and for what is no number.
+    """
+    y = column_or_1d(np.asarray(y), warn=True)
+    if _has_missing(y):
+        raise ValueError("y has missing values. Drop the rows whose target is missing.")
+    words = y.dtype.kind not in "biufO" or any(isinstance(value, str | bytes) for value in y)
+    try:
+        numbers = None if words else y.astype(np.float64)
+    except (TypeError, ValueError):
+        numbers = None
+    if numbers is None:
+        raise ValueError(
+            f"y must hold numbers, because the 'estimator' of {owner} is a regressor. Got "
+            f"{y[0]!r}. Pass a classifier, SVC(kernel='linear') or LinearSVC(), if y has classes."
+        )
+    infinite = int(np.isinf(numbers).sum())
+    if infinite:
+        raise ValueError(f"y has infinite values in {infinite} row(s). Drop these rows.")
+    return numbers
+
+
+def _has_missing(y: np.ndarray) -> bool:
+    if y.dtype == object:
+        return any(value is None or value != value for value in y)
+    return y.dtype.kind == "f" and bool(np.isnan(y).any())
