@@ -8,7 +8,7 @@ export KERAS_BACKEND ?= jax
 # on few cores, threads inside threads cost more than they give
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint format clean
+.PHONY: demo test lint format bench clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/python notebooks/demo.py
@@ -24,6 +24,10 @@ lint: $(VENV)/test.stamp
 format: $(VENV)/test.stamp
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# FEATPRUNE_DATA names the folder with the real tables; for single rows call the script itself
+bench: $(VENV)/test.stamp
+	$(BIN)/python benchmarks/svm_rfe.py --write
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

@@ -9,6 +9,8 @@ from a standard normal, or all columns are uniform on [-1, 1] ("square"). C = 10
 import time
 
 import numpy as np
+from clock import say
+from report import table
 
 from featprune.importance.svm.kernel import trace_kernel
 
@@ -58,17 +60,22 @@ def finds_both(X: np.ndarray, y: np.ndarray, **parameters: object) -> bool:
 def main() -> None:
     """Print the table."""
     started = time.process_time()
-    print(f"draws of {N_DRAWS} in which both columns of an XOR are found among {N_NOISE} of noise")
-    print(f"{'layout':<10}{'kernel':<16}{'way':<26}" + "".join(f"{f'n = {n}':>9}" for n in SIZES))
+    print(
+        f"Draws of {N_DRAWS} in which both columns of an XOR are found among {N_NOISE} of noise.\n"
+    )
+    rows = []
     for layout in ("corners", "square"):
         for kernel, parameters in KERNELS.items():
             for way, more in WAYS.items():
-                line = f"{layout:<10}{kernel:<16}{way:<26}"
+                row = [layout, kernel, way]
                 for n in SIZES:
                     draws = (draw(layout, seed, n) for seed in range(N_DRAWS))
-                    line += f"{sum(finds_both(X, y, **parameters, **more) for X, y in draws):>9}"
-                print(line, flush=True)
-    print(f"{time.process_time() - started:.0f} CPU s")
+                    found = sum(finds_both(X, y, **parameters, **more) for X, y in draws)
+                    row.append(str(found))
+                rows.append(row)
+                say(f"    {' | '.join(row)}")
+    print(table(["layout", "kernel", "way", *(f"n = {n}" for n in SIZES)], rows))
+    print(f"\n{time.process_time() - started:.0f} CPU s")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,13 @@ from scipy.linalg import solve_triangular
 from sklearn.exceptions import ConvergenceWarning
 
 from featprune.importance.svm import dual_setup as setup
+from featprune.importance.svm.dual_start import near_optimum
 from featprune.importance.svm.problems import Problem
 
 # Violation of optimality, margins being of size 1, above which a warning is due.
 _TOLERATED = 1e-8
+# Free samples up to which compiled loops invert faster than LAPACK.
+_FEW_FREE = 100
 # Steps that are taken before looking up.
 _STEPS = 64
 # Units that are listed at most, and features after which rounding is cleared away.
@@ -81,9 +85,21 @@ class Dual:
         self.work = np.zeros((5, n + 2))
         self.B = np.zeros((len(problems), n))
         self.C.way[3] = self._trace() / 2
-        self.since = self.turns = 0
+        self.since = 0
         self._renew_metric()
+        if n > setup.FEW:
+            self._start_near(X, problems, scale)
         self._settle_all()
+
+    def _start_near(self, X: Any, problems: list[Problem], scale: float | None) -> None:
+        place = np.empty(len(self.order), dtype=np.int64)
+        place[self.order] = np.arange(len(self.order))
+        for k, problem in enumerate(problems):
+            rows = place[problem.rows]
+            whole = len(rows) == self.n and np.array_equal(rows, np.arange(self.n))
+            K = self.C.K if whole else self.C.K[np.ix_(rows, rows)]
+            part = X if len(rows) == X.shape[0] else X[problem.rows]
+            self.P.V[k, 0, rows] = near_optimum(part, problem, scale, K)
 
     # -- what the machine is like --------------------------------------------------------
 
@@ -135,7 +151,7 @@ class Dual:
         noting = (steps, len(self.P.V), self.n) if self.K_held is not None else (0, 0, 0)
         noted, biases = np.empty(noting), np.empty(noting[:2])
         order, criterion = np.empty(steps, dtype=np.int64), np.empty(steps)
-        while True:
+        for _ in range(2):
             taken, why = kernel.run(
                 self.T, self.P, self.C, noted, biases, order, criterion, steps, self.work, self.B
             )
@@ -202,7 +218,7 @@ class Dual:
         self.since += len(features)
         if 2 * self.C.count[0] >= len(self.C.rest):
             self._take_off_rest()
-        due = self.since >= _REFRESH or self.C.count[3] - self.turns > kernel.TURNS
+        due = self.since >= _REFRESH or (self.P.V[:, 6, 3] > kernel.WORN).any()
         if due or self.P.S[:, 3, 2].any() or self.C.way[3] < 0.0:
             self._refresh()
 
@@ -214,7 +230,7 @@ class Dual:
     def _refresh(self) -> None:
         """Clear rounding away: the kernel once half its trace is gone, solutions always."""
         self._take_off_rest()
-        self.since, self.turns = 0, int(self.C.count[3])
+        self.since = 0
         if self.C.way[3] < 0.0:
             self._renew_kernels()
             self._renew_metric()
@@ -267,7 +283,7 @@ class Dual:
         C = self.C
         units = np.flatnonzero(~C.gone & ~self.protected)
         values = np.sqrt(self.unit_criteria()[units])
-        most = min(_LISTED, len(units))
+        most = min(max(_LISTED, len(units) // 4), len(units))
         C.way[2] = np.inf
         if most < len(units):
             part = np.argpartition(values, most)
@@ -293,16 +309,21 @@ class Dual:
 
         V, S, inv, spans = self.P
         one = (V[k], S[k], inv[k], spans[k], self.C.K, self.C.rest)
+        features = (self.T.start, self.T.row, self.T.value, self.C.alive[: self.C.count[4]])
         counts = S[k, 3]
+        V[k, 6, 3] = 0.0
         flush(V[k], S[k], inv[k])
-        kernel.compute_margins(V[k], spans[k], self.C.K)
+        if not (np.isfinite(V[k, :2]).all() and np.isfinite(V[k, 6, 0])):
+            V[k, :2] = V[k, 6, 0] = 0.0
+            counts[2] = True
+        kernel.compute_margins(V[k], spans[k], self.C.K, self.work, *features)
         for _ in range(3):
             tol = self._attainable(k)
             if counts[2] or not self._inverse_is_good(k):
-                kernel.gather(*one, self.work)
-                kernel.compute_margins(V[k], spans[k], self.C.K)
+                self._gather(k)
+                kernel.compute_margins(V[k], spans[k], self.C.K, self.work, *features)
             kernel.settle(*one, tol, 1000 + 20 * self.n, self.work)
-            kernel.compute_margins(V[k], spans[k], self.C.K)
+            kernel.compute_margins(V[k], spans[k], self.C.K, self.work, *features)
             violation = self._violation(k)
             counts[2] = violation > 10 * tol
             if not counts[2]:
@@ -316,6 +337,27 @@ class Dual:
                 ConvergenceWarning,
                 stacklevel=2,
             )
+
+    def _gather(self, k: int) -> None:
+        """Make the free set of problem `k` and its inverse anew."""
+        from featprune.importance.svm.kernels import dual_settle as kernel
+
+        V, S, inv, spans = self.P
+        kernel.place(V[k], S[k], spans[k])
+        free = np.flatnonzero(np.abs(S[k, 0]) == 1)
+        if _FEW_FREE < len(free) < inv.shape[2]:
+            bordered, m = S[k, 3, 1], len(free) + 1
+            system = np.full((m, m), float(bordered))
+            system[0, 0] = 1.0 - bordered
+            system[1:, 1:] = self.C.K[np.ix_(free, free)]
+            system[1:, 1:][np.diag_indices(m - 1)] += V[k, 5, free]
+            S[k, 2, : m - 1], S[k, 1, free], S[k, 3, 0] = free, np.arange(m - 1), m - 1
+            with suppress(np.linalg.LinAlgError):
+                inv[k, :m, :m] = np.linalg.inv(system)
+                inv[k, 0, 0] *= bordered
+                if self._inverse_is_good(k):
+                    return
+        kernel.gather(V[k], S[k], inv[k], spans[k], self.C.K, self.C.rest, self.work)
 
     def _rows(self, k: int) -> np.ndarray:
         a, b, c, d = self.P.spans[k]

@@ -104,5 +104,5 @@ class Course(NamedTuple):
     bound: np.ndarray
     slope: np.ndarray
     norm: np.ndarray
-    count: np.ndarray
+    count: np.ndarray  # type: ignore[assignment]  # numba needs no tuple method of this name
     way: np.ndarray

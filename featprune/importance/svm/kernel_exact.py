@@ -69,6 +69,7 @@ def _columns(gram: Gram, rows: np.ndarray, features: np.ndarray) -> np.ndarray:
 
 def _by_callable(gram: Gram, rows: np.ndarray, models: Models, members: np.ndarray) -> float:
     """Compute the kernel without these features: the callable's cost, and nothing saved."""
+    assert callable(gram.kernel)
     rest = gram.left.copy()
     rest[members] = False
     if rest.any():

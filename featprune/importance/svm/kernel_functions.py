@@ -114,7 +114,7 @@ def _subtract(gram: Gram, features: np.ndarray) -> None:
     take = kernel_weigh.take_distances if gram.kernel == "rbf" else kernel_weigh.take_products
     x = gram.x[features]
     take(gram.base, x, x)
-    if gram.cross is not None:
+    if gram.cross is not None and gram.held_out is not None:
         take(gram.cross, gram.held_out[features], x)
 
 
@@ -154,6 +154,7 @@ def _evaluate(gram: Gram) -> None:
             others = np.ascontiguousarray(gram.held_out[gram.left].T)
             gram.K_cross = np.asarray(gram.kernel(others, rows), dtype=np.float64)
         return
+    assert gram.base is not None
     gram.K = kernel_values(gram, gram.base, gram.K)
     if gram.cross is not None:
         gram.K_cross = kernel_values(gram, gram.cross, gram.K_cross)

@@ -52,6 +52,7 @@ class Models:
     @cached_property
     def largest_base(self) -> float:
         """Largest absolute entry of `base`."""
+        assert self.base is not None
         return float(np.abs(self.base).max())
 
     @cached_property

@@ -89,7 +89,7 @@ def trace_linear(
     of a feature.)
     """
     problems, centre, spread = _in_unit_size(problems, free_bias=scale is None)
-    options = dict(floor=floor, step=step, progress=progress, deadline=deadline)
+    options: dict[str, Any] = dict(floor=floor, step=step, progress=progress, deadline=deadline)
     with one_thread():
         if _is_squared(problems) and X.shape[0] > _TALL * X.shape[1]:
             trace = _primal(X, problems, scale, unit, protected, held_out, **options)

@@ -64,6 +64,18 @@ def add_rows(out, K, rows, d, count, span):
 
 
 @inner
+def sparse_product(out, full, start, row, value, alive):
+    """Add ``X X' full`` to `out`, over some features of a sparse table. O(their entries)."""
+    for j in alive:
+        along = 0.0
+        for e in range(start[j], start[j + 1]):
+            along += value[e] * full[row[e]]
+        if along != 0.0:
+            for e in range(start[j], start[j + 1]):
+                out[row[e]] += along * value[e]
+
+
+@inner
 def symmetric_product(S, m, v, out):
     """Write ``S[:m, :m] @ v[:m]`` into `out`, S symmetric. O(m^2), four rows at a time."""
     for c in range(m):

@@ -14,6 +14,7 @@ from featprune.importance.svm.kernels.dual_dot import (
     add_rows,
     add_scaled,
     span_dot,
+    sparse_product,
     symmetric_product,
 )
 from featprune.importance.svm.kernels.dual_free import (
@@ -30,6 +31,7 @@ from featprune.importance.svm.kernels.dual_free import (
     SCALARS,
     SLOT,
     STATE,
+    WEAR,
     diagonal,
     drop,
     enter,
@@ -40,6 +42,9 @@ from featprune.importance.svm.kernels.dual_free import (
 
 # A denominator this small says that the inverse turns singular with the feature gone.
 _SINGULAR = 1e-9
+# Margins that move more slowly than this share of what moves them stand still: they are those of
+# samples in the span of the free ones, such as equal rows.
+STILL = 1e-11
 # Samples that may in a row meet their bounds without any way gone: among many equal rows they
 # could do so for ever, and are better sorted out at once, when the feature has left.
 _IDLE = 30
@@ -94,7 +99,10 @@ def fade(v, s, inv, span, K, rest, n_rest, work, start, row, value, alive):
                     sparse_rates(v, s, rest[n_rest], pull - q, work, start, row, value, alive)
                 else:
                     outside_rates(s, span, K, rest, n_rest, pull, work)
-                limit, kind, which = first_on_margin(v, s, span, work[3], sign, limit, kind, which)
+                still = STILL * (abs(d[0]) + pull * largest(x))
+                limit, kind, which = first_on_margin(
+                    v, s, span, work[3], still, sign, limit, kind, which
+                )
         if limit == np.inf:
             return -1, travel
         if limit > 0.0:
@@ -103,6 +111,7 @@ def fade(v, s, inv, span, K, rest, n_rest, work, start, row, value, alive):
             idle = 0
         if kind == 0:
             v[SCALARS, PENDING] = share / remaining
+            v[SCALARS, WEAR] += 1.0 / remaining
             for c in range(m):
                 late[c] = d[c]
             return event, travel
@@ -110,6 +119,7 @@ def fade(v, s, inv, span, K, rest, n_rest, work, start, row, value, alive):
         h = min(limit / (abs(w) + limit * q), share) if limit > 0.0 else 0.0
         if idle > _IDLE or 1.0 - h * q < 1e-13:
             return -1, travel
+        v[SCALARS, WEAR] += 1.0 / (1.0 - h * q)
         if h > 0.0:
             add_outer(inv, m, h / (1.0 - h * q), d)
         share -= h
@@ -200,20 +210,15 @@ def sparse_rates(v, s, x, pull, work, start, row, value, alive):
     shift = d[0] + v[SCALARS, CONSTANT] * shift
     for i in range(x.shape[0]):
         rate[i] = shift - pull * x[i]
-    for j in alive:
-        along = 0.0
-        for e in range(start[j], start[j + 1]):
-            along += value[e] * full[row[e]]
-        if along != 0.0:
-            for e in range(start[j], start[j + 1]):
-                rate[row[e]] += along * value[e]
+    sparse_product(rate, full, start, row, value, alive)
 
 
 @inner
-def first_on_margin(v, s, span, rate, sign, limit, kind, which):
+def first_on_margin(v, s, span, rate, still, sign, limit, kind, which):
     """Tighten the ratio test by samples outside F whose margin meets where their loss begins.
 
     Kind 3 means that sample `which` comes into F on the positive side, -3 on the negative.
+    Margins slower than `still` don't move but for rounding.
     """
     for part in range(2):
         for i in range(span[2 * part], span[2 * part + 1]):
@@ -222,7 +227,7 @@ def first_on_margin(v, s, span, rate, sign, limit, kind, which):
             speed = sign * rate[i]
             state = s[STATE, i]
             # from zero it falls to `low` or rises to `high`; from a bound it comes back
-            if speed == 0.0 or state * speed < 0.0:
+            if abs(speed) <= still or state * speed < 0.0:
                 continue
             side = 1 if state > 0 or (state == 0 and speed < 0.0) else -1
             gap = abs_gap(target(v, i, side) - v[MARGIN, i], speed)
@@ -236,6 +241,15 @@ def first_on_margin(v, s, span, rate, sign, limit, kind, which):
 def abs_gap(way, speed):
     """Return how far it is to go in the direction of `speed`; none if it is past by rounding."""
     return max(way if speed > 0.0 else -way, 0.0)
+
+
+@inner
+def largest(x):
+    """Return the largest size among the entries. O(n)."""
+    most = 0.0
+    for i in range(x.shape[0]):
+        most = max(most, abs(x[i]))
+    return most
 
 
 @inner
@@ -264,7 +278,8 @@ def exchange(v, s, inv, K, rest, n_rest, gone, kind, which, work):
         return False
     v[MARGIN, i] = target(v, i, s[STATE, i])
     park(v, s, i, kind == 1)
-    drop(v, s, inv, which, work[0])
+    if not drop(v, s, inv, which, work[0]):
+        return False
     if s[COUNTS, BORDERED] and s[COUNTS, FREE] == 1:
         keep_last(v, s, inv, K, rest, n_rest, gone)
     return True

@@ -23,9 +23,9 @@ from featprune.importance.svm.kernels.dual_dot import add_outer, symmetric_produ
 # side; bound of the coefficient; what the loss adds to the diagonal of the kernel
 BETA, MARGIN, LOW, HIGH, BOX, RIDGE = range(6)
 SCALARS = 6
-# places of v[SCALARS]: the bias, the factor of what is still to be added to the inverse, and what
-# a penalised bias adds to each entry of the kernel
-BIAS, PENDING, CONSTANT = range(3)
+# places of v[SCALARS]: the bias, the factor of what is still to be added to the inverse, what a
+# penalised bias adds to each entry of the kernel, and by how much rounding in the inverse has grown
+BIAS, PENDING, CONSTANT, WEAR = range(4)
 # rows of s: where a sample is (0 at zero, 1 or -1 between zero and its bound of that sign, and
 # so in the free set, 2 or -2 at its bound); its place in the free set or -1; the free set
 STATE, SLOT, MEMBER, COUNTS = range(4)
@@ -74,7 +74,12 @@ def park(v, s, i, at_zero):
 
 @inner
 def drop(v, s, inv, t, work):
-    """Take the sample in place `t`, which is parked, out of the free set. O(m^2)."""
+    """Take the sample in place `t`, which is parked, out of the free set. O(m^2).
+
+    Returns whether the inverse allowed it; if not, it must be made anew.
+    """
+    if not abs(inv[t + 1, t + 1]) > 1e-200:
+        return False
     m = s[COUNTS, FREE] + 1
     last = s[COUNTS, FREE] - 1
     for c in range(m):
@@ -90,6 +95,7 @@ def drop(v, s, inv, t, work):
         s[MEMBER, t] = s[MEMBER, last]
         s[SLOT, s[MEMBER, t]] = t
     s[COUNTS, FREE] = last
+    return True
 
 
 @inner
@@ -162,6 +168,7 @@ def enter(v, s, inv, K, rest, n_rest, gone, i, side, col, z):
     """
     complement, size = schur(v, s, inv, K, rest, n_rest, gone, i, col, z)
     if complement > DEPENDENT * size and s[COUNTS, FREE] + 2 <= inv.shape[1]:
+        v[SCALARS, WEAR] += size / complement
         append(s, inv, i, side, z, complement)
         return True
     up = v[BETA, i] < 0.5 * (lower(v, i, side) + upper(v, i, side))
@@ -176,10 +183,12 @@ def enter(v, s, inv, K, rest, n_rest, gone, i, side, col, z):
         k_ii = diagonal(v, K, rest, n_rest, gone, i)
         stand_in(s, inv, i, side, k_ii)
         return True
-    drop(v, s, inv, first, col)
+    if not drop(v, s, inv, first, col):
+        return False
     complement, size = schur(v, s, inv, K, rest, n_rest, gone, i, col, z)
     if complement <= 1e-14 * size:
         return False
+    v[SCALARS, WEAR] += size / complement
     append(s, inv, i, side, z, complement)
     return True
 

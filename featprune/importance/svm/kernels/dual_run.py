@@ -22,6 +22,7 @@ from featprune.importance.svm.kernels.dual_free import (
     SCALARS,
     SLOT,
     STATE,
+    WEAR,
 )
 from featprune.importance.svm.kernels.dual_pick import (
     ALIVE,
@@ -40,8 +41,8 @@ from featprune.importance.svm.kernels.dual_pick import (
 DONE, FULL, LIST, UNSOUND = range(4)
 # Up to so many rows, the kernel is brought up to date here, else by BLAS.
 SMALL = 512
-# Breakpoints after which rounding is cleared away.
-TURNS = 64
+# Growth of the rounding in an inverse at which it is cleared away.
+WORN = 1e3
 
 
 @jit
@@ -66,7 +67,7 @@ def run(T, P, C, noted, noted_bias, out, criteria, steps, work, B):
         DONE; FULL if `rest` has no room for the next unit's features; LIST if the units must be
         listed anew; UNSOUND if a problem must be settled (its BAD is set).
     """
-    K, first_turn = C.K, C.count[BREAKPOINTS]
+    K = C.K
     for taken in range(steps):
         if C.metric.shape[0] > 0:
             C.way[TRAVEL] += distance(P.V, P.spans, C.anchors[0], C.metric, work[4])
@@ -94,9 +95,18 @@ def run(T, P, C, noted, noted_bias, out, criteria, steps, work, B):
         for k in range(P.V.shape[0]):
             if P.S[k, COUNTS, BAD] != 0:
                 return taken + 1, UNSOUND
-        if C.way[SPARE] < 0.0 or C.count[BREAKPOINTS] > first_turn + TURNS:
+        if C.way[SPARE] < 0.0 or worn(P.V):
             return taken + 1, DONE
     return steps, DONE
+
+
+@inner
+def worn(V):
+    """Say whether rounding has grown too much in the inverse of a problem."""
+    most = 0.0
+    for k in range(V.shape[0]):
+        most = max(most, V[k, SCALARS, WEAR])
+    return most > WORN
 
 
 @inner

@@ -8,13 +8,19 @@ from __future__ import annotations
 import numpy as np
 
 from featprune.importance.svm.kernels._jit import inner, jit
-from featprune.importance.svm.kernels.dual_dot import add_scaled, span_dot, symmetric_product
+from featprune.importance.svm.kernels.dual_dot import (
+    add_scaled,
+    sparse_product,
+    symmetric_product,
+)
 from featprune.importance.svm.kernels.dual_fade import keep_last
 from featprune.importance.svm.kernels.dual_free import (
+    BAD,
     BETA,
     BIAS,
     BORDERED,
     BOX,
+    CONSTANT,
     COUNTS,
     DEPENDENT,
     FREE,
@@ -38,13 +44,50 @@ from featprune.importance.svm.kernels.dual_free import (
 
 
 @jit
-def compute_margins(v, span, K):
-    """Write ``(K + ridge) beta + bias`` to the margins. O(n^2)."""
+def compute_margins(v, span, K, work, start, row, value, alive):
+    """Write ``(K + ridge) beta + bias`` to the margins.
+
+    Through the features that are left where those of a sparse table are given, O(entries), else
+    O(n m) for m coefficients that are not zero.
+    """
+    beta, full = v[BETA], work[3]
+    for i in range(v.shape[1]):
+        full[i] = 0.0
+    if alive.shape[0] > 0:
+        constant = 0.0
+        for i in range(v.shape[1]):
+            constant += beta[i]
+        sparse_product(full, beta, start, row, value, alive)
+        for i in range(v.shape[1]):
+            full[i] += v[SCALARS, CONSTANT] * constant
+    else:
+        for i in range(v.shape[1]):
+            if beta[i] != 0.0:
+                add_scaled(full, beta[i], K[i], span)
     for part in range(2):
         for i in range(span[2 * part], span[2 * part + 1]):
-            v[MARGIN, i] = (
-                span_dot(K[i], v[BETA], span) + v[RIDGE, i] * v[BETA, i] + v[SCALARS, BIAS]
-            )
+            v[MARGIN, i] = full[i] + v[RIDGE, i] * beta[i] + v[SCALARS, BIAS]
+
+
+@jit
+def place(v, s, span):
+    """Say of each sample whether it is at zero, between, or at its bound; none is free yet.
+
+    Returns the sample that is furthest from zero and its bound.
+    """
+    s[COUNTS, FREE] = 0
+    inside, most = -1, -1.0
+    for part in range(2):
+        for i in range(span[2 * part], span[2 * part + 1]):
+            s[SLOT, i] = -1
+            clip(v, i)
+            size = abs(v[BETA, i])
+            side = 1 if v[BETA, i] > 0.0 else -1
+            s[STATE, i] = 0 if size == 0.0 else (side if size < v[BOX, i] else 2 * side)
+            room = min(size, v[BOX, i] - size)
+            if room > most:
+                inside, most = i, room
+    return inside
 
 
 @jit
@@ -54,25 +97,11 @@ def gather(v, s, inv, span, K, rest, work):
     Samples in the span of others are moved to a bound, which changes no margin. Returns
     whether the arithmetic held.
     """
-    s[COUNTS, FREE] = 0
+    inside = place(v, s, span)
     inv[0, 0] = 0.0
-    inside, most = -1, -1.0
-    for part in range(2):
-        for i in range(span[2 * part], span[2 * part + 1]):
-            s[SLOT, i] = -1
-            size = abs(v[BETA, i])
-            room = min(size, v[BOX, i] - size)
-            if room > most:
-                inside, most = i, room
-            if 0.0 < size < v[BOX, i]:
-                s[STATE, i] = 1 if v[BETA, i] > 0.0 else -1
-            elif size == 0.0:
-                s[STATE, i] = 0
-            else:
-                s[STATE, i] = 2 if v[BETA, i] > 0.0 else -2
     if s[COUNTS, BORDERED]:
         beta = v[BETA, inside]
-        side = 1 if beta > 0.0 or beta == 0.0 and v[LOW, inside] > -np.inf else -1
+        side = 1 if beta > 0.0 or (beta == 0.0 and v[LOW, inside] > -np.inf) else -1
         stand_in(s, inv, inside, side, K[inside, inside] + v[RIDGE, inside])
     for part in range(2):
         for i in range(span[2 * part], span[2 * part + 1]):
@@ -82,6 +111,16 @@ def gather(v, s, inv, span, K, rest, work):
             if not enter(v, s, inv, K, rest, 0, 0.0, i, side, work[0], work[1]):
                 return False
     return True
+
+
+@inner
+def clip(v, i):
+    """Put a coefficient that rounding has brought past zero or its bound back onto it."""
+    beta = v[BETA, i]
+    if (beta > 0.0 and v[LOW, i] == -np.inf) or (beta < 0.0 and v[HIGH, i] == np.inf):
+        v[BETA, i] = 0.0
+    elif abs(beta) > v[BOX, i]:
+        v[BETA, i] = v[BOX, i] if beta > 0.0 else -v[BOX, i]
 
 
 @jit
@@ -96,7 +135,8 @@ def settle(v, s, inv, span, K, rest, tol, max_moves, work):
     -------
     moves : int
     violation : float
-        What is left of it; above `tol` only if `max_moves` ran out or arithmetic gave out.
+        What is left of it; above `tol` only if `max_moves` ran out, infinite if arithmetic gave
+        out and the free set is to be gathered anew.
 
     Notes
     -----
@@ -104,8 +144,11 @@ def settle(v, s, inv, span, K, rest, tol, max_moves, work):
     """
     violation = 0.0
     stalled = 0
+    s[COUNTS, BAD] = 0
     for move in range(max_moves):
         residual = free_residual(v, s, span, work[0])
+        if s[COUNTS, BAD] != 0:
+            return move, np.inf
         if residual > tol and stalled < 4:
             # A Newton step from an exact inverse ends the residual at once; if rounding keeps
             # it up, go on after a few.
@@ -212,7 +255,9 @@ def newton_step(v, s, inv, span, K, rest, work):
 def remove(v, s, inv, K, rest, t, at_zero, work):
     """Take the free sample in place `t`, which met a bound, out of the free set. O(m^2)."""
     park(v, s, s[MEMBER, t], at_zero)
-    drop(v, s, inv, t, work[0])
+    if not drop(v, s, inv, t, work[0]):
+        s[COUNTS, BAD] = 1
+        return
     if s[COUNTS, BORDERED] and s[COUNTS, FREE] == 1:
         keep_last(v, s, inv, K, rest, 0, 0.0)
 
@@ -249,7 +294,9 @@ def bring_in(v, s, inv, span, K, rest, i, side, work):
             take_over(v, s, inv, span, K, i, side, at_zero)
             return
         park(v, s, s[MEMBER, first], at_zero)
-        drop(v, s, inv, first, col)
+        if not drop(v, s, inv, first, col):
+            s[COUNTS, BAD] = 1
+            return
 
 
 @inner

@@ -1,0 +1,63 @@
+"""The tables that are raced on: real ones from FEATPRUNE_DATA, and drawn ones."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from sklearn.preprocessing import StandardScaler
+
+
+def real(name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the standardised columns and the labels of a data set, as ``genes/dm_alon``."""
+    X, y = _raw(name)
+    return StandardScaler().fit_transform(X), y
+
+
+def real_sparse(name: str) -> tuple[Any, np.ndarray]:
+    """Return columns of variance 1 whose zeros stay zeros, as CSR, and the labels."""
+    X, y = _raw(name)
+    return sparse.csr_array(StandardScaler(with_mean=False).fit_transform(sparse.csr_matrix(X))), y
+
+
+def madelon() -> tuple[np.ndarray, np.ndarray]:
+    """Return the first 2000 rows of madelon."""
+    X, y = _raw("classics/madelon")
+    return StandardScaler().fit_transform(X[:2000]), y[:2000]
+
+
+def drawn(n: int, p: int, *, n_true: int = 20, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return normal columns, standardised, and labels that `n_true` of them decide, with noise."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, p))
+    weights = np.zeros(p)
+    weights[rng.choice(p, size=n_true, replace=False)] = rng.uniform(0.5, 1.5, size=n_true)
+    score = X @ weights
+    y = (score + 0.5 * score.std() * rng.standard_normal(n) > 0).astype(int)
+    # in place: a copy of a million rows is a gigabyte
+    return StandardScaler(copy=False).fit_transform(X), y
+
+
+def curved(n: int, p: int, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return normal columns, standardised, and labels by the length of ten of them."""
+    X = np.random.default_rng(seed).standard_normal((n, p))
+    length = np.square(X[:, :10]).sum(axis=1)
+    return StandardScaler().fit_transform(X), (length > np.median(length)).astype(int)
+
+
+def _raw(name: str) -> tuple[np.ndarray, np.ndarray]:
+    folder = os.environ.get("FEATPRUNE_DATA")
+    if not folder:
+        sys.exit(
+            "FEATPRUNE_DATA is not set. It names the folder that holds data/, with the real tables "
+            f"(here data/{name}.npz). Without it: tall, square, rbf_200, first_call, growth."
+        )
+    file = Path(folder, "data", f"{name}.npz")
+    if not file.exists():
+        sys.exit(f"{file} is not there. FEATPRUNE_DATA must name the folder that holds data/.")
+    with np.load(file, allow_pickle=False) as content:
+        return content["X"].astype(np.float64), content["y"]
