@@ -6,6 +6,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,10 @@ N_ROUNDS = 3
 # a sampled step that takes longer is the last: smaller sizes, where a peer can be slower still,
 # count nothing, in the peer's favour
 MOST_STEP_SECONDS = 30.0
+# between two sizes whose times differ by more than this factor, another one is sampled, as a
+# straight line over a jump would be mostly invention; as long as they are so far apart
+MOST_JUMP = 2.0
+LEAST_GAP = 1.1
 # the sizes at which a path too long to run is sampled, as shares of all columns, and 2 columns
 SHARES = (1.0, 0.7, 0.4, 0.2, 0.07, 0.02, 0.005)
 
@@ -79,6 +84,19 @@ def short_call(call: Callable[[], Any]) -> tuple[float, Any]:
 def sampled_sizes(n_columns: int) -> list[int]:
     """Return the sizes of a path at which steps are timed, descending."""
     return sorted({2, *(max(2, round(share * n_columns)) for share in SHARES)}, reverse=True)
+
+
+def size_in_a_jump(seconds: dict[int, float]) -> int | None:
+    """Return a size between two neighbours of which the smaller takes far longer, if any.
+
+    Times that shrink with the size, as one expects, are left to the straight line.
+    """
+    sizes = sorted(seconds)
+    for small, large in pairwise(sizes):
+        jump = seconds[small] > MOST_JUMP * seconds[large] and seconds[small] > 1.0
+        if jump and large > LEAST_GAP * small:
+            return round((small * large) ** 0.5)
+    return None
 
 
 def whole_path(seconds: dict[int, float]) -> float:

@@ -16,6 +16,7 @@ from clock import (
     sampled_sizes,
     say,
     short_call,
+    size_in_a_jump,
     wall_seconds,
     whole_path,
 )
@@ -181,16 +182,23 @@ def _sampled(race: Race, ours: Callable[[], np.ndarray], strict: Peer, default: 
 def timed_steps(order: np.ndarray, peer: Peer) -> tuple[dict[int, float], dict[int, np.ndarray]]:
     """Return seconds and criteria of the peer's step at a few sizes of our path, from the top.
 
-    They end with a step that takes over MOST_STEP_SECONDS.
+    They end with a step that takes over MOST_STEP_SECONDS; where smaller sizes take far longer
+    than larger ones, sizes between are added.
     """
     times: dict[int, float] = {}
     criteria: dict[int, np.ndarray] = {}
-    for size in sampled_sizes(len(order)):
+
+    def time_at(size: int) -> None:
         columns = np.sort(order[-size:])
-        times[size], criteria[size] = short_call(lambda columns=columns: peer.step(columns))
+        times[size], criteria[size] = short_call(lambda: peer.step(columns))
         say(f"    peer at {size} columns: {times[size]:.3g} s")
+
+    for size in sampled_sizes(len(order)):
+        time_at(size)
         if times[size] > MOST_STEP_SECONDS:
             break
+    while (between := size_in_a_jump(times)) is not None:
+        time_at(between)
     return times, criteria
 
 

@@ -10,9 +10,10 @@ How it is measured:
 
 - Peer and ours alternate, the median of three runs counts; of a peer (or ours) that takes over a
   minute, one run. A peer's path that takes too long is extrapolated: its step is timed at eight
-  sizes, on the columns that our path has left there, and taken to be linear between them; what
-  RFE itself does around a fit, some 10% of small ones, is not counted. Where a step takes over
-  half a minute, smaller sizes are not counted either. Both are in the peer's favour.
+  sizes, on the columns that our path has left there, and taken to be linear between them; where
+  smaller sizes take far longer, sizes between are added. What RFE itself does around a fit, some
+  10% of small ones, is not counted, nor are the sizes below one where a step takes over half a
+  minute. The extrapolation is an estimate, not a bound.
 - The peer runs at the tol at which its ranks are the optimum's, 1e-9 for SVC, 1e-10 for
   LinearSVC, and beside it at its default tol, with the share of ranks that are then the same.
 - There is a ratio only if the answers are the same. Where one differs, the model is solved again
