@@ -28,9 +28,7 @@ def check_classes(y: Any, owner: str) -> np.ndarray:
         For missing values, for less than two classes, and for a target of numbers that are
         no classes.
     """
-    y = column_or_1d(np.asarray(y), warn=True)
-    if _has_missing(y):
-        raise ValueError("y has missing values. Drop the rows whose target is missing.")
+    y = _column(y)
     classes = np.unique(y)
     many = y.dtype.kind in "iuf" and len(classes) > max(MANY_CLASSES, len(y) / 20)
     if many or type_of_target(y, input_name="y").startswith("continuous"):
@@ -63,9 +61,7 @@ def check_numbers(y: Any, owner: str) -> np.ndarray:
     ValueError
         For missing or infinite values, and for what is no number.
     """
-    y = column_or_1d(np.asarray(y), warn=True)
-    if _has_missing(y):
-        raise ValueError("y has missing values. Drop the rows whose target is missing.")
+    y = _column(y)
     words = y.dtype.kind not in "biufO" or any(isinstance(value, str | bytes) for value in y)
     try:
         numbers = None if words else y.astype(np.float64)
@@ -82,7 +78,13 @@ def check_numbers(y: Any, owner: str) -> np.ndarray:
     return numbers
 
 
-def _has_missing(y: np.ndarray) -> bool:
+def _column(y: Any) -> np.ndarray:
+    """Return a target as an array without missing values, or raise."""
+    y = column_or_1d(np.asarray(y), warn=True)
     if y.dtype == object:
-        return any(value is None or value != value for value in y)
-    return y.dtype.kind == "f" and bool(np.isnan(y).any())
+        missing = any(value is None or value != value for value in y)
+    else:
+        missing = y.dtype.kind == "f" and bool(np.isnan(y).any())
+    if missing:
+        raise ValueError("y has missing values. Drop the rows whose target is missing.")
+    return y

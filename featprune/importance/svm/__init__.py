@@ -1,1 +1,1 @@
-"""SVM-RFE: eliminate.py follows the path, held_out.py scores what it left out."""
+"""SVM-RFE: eliminate.py sends a machine on its road, held_out.py scores what it left out."""

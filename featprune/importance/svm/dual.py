@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import time
-import warnings
-from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
-from scipy.linalg import solve_triangular
-from sklearn.exceptions import ConvergenceWarning
 
+from featprune.importance.svm import dual_list, dual_optimum
 from featprune.importance.svm import dual_setup as setup
 from featprune.importance.svm.dual_start import near_optimum
+from featprune.importance.svm.dual_state import (
+    ALIVE,
+    BAD,
+    BETA,
+    COUNTS,
+    FEW,
+    RESTING,
+    SCALARS,
+    SPARE,
+    WEAR,
+)
 from featprune.importance.svm.problems import Problem
 
-# Violation of optimality, margins being of size 1, above which a warning is due.
-_TOLERATED = 1e-8
-# Free samples up to which compiled loops invert faster than LAPACK.
-_FEW_FREE = 100
 # Steps that are taken before looking up.
 _STEPS = 64
-# Units that are listed at most, and features after which rounding is cleared away.
-_LISTED, _REFRESH = 512, 256
+# Features after which rounding is cleared away.
+_REFRESH = 256
 
 
 class Dual:
@@ -70,9 +72,7 @@ class Dual:
         self.order = order = setup.sort_rows(problems, X.shape[0])
         self.T = setup.make_table(X, order, unit, centred=bordered)
         n = X.shape[0] if not len(self.T.XT) else self.T.XT.shape[1]
-        rank = n_features + (self.scale != 0.0)
-        self.P = setup.make_problems(problems, order, n, rank, bordered=bordered)
-        self.P.V[:, 6, 2] = self.scale**2
+        self.P = setup.make_problems(problems, order, n, n_features, scale)
         self.C = setup.make_course(self.T, self.P, self.scale)
         self.protected = protected
         self.owner = unit
@@ -84,10 +84,10 @@ class Dual:
             self.K_held = self._held_kernel(np.arange(n_features))
         self.work = np.zeros((5, n + 2))
         self.B = np.zeros((len(problems), n))
-        self.C.way[3] = self._trace() / 2
+        self.C.way[SPARE] = self._trace() / 2
         self.since = 0
-        self._renew_metric()
-        if n > setup.FEW:
+        self.C = dual_list.renew_metric(self.T, self.C, unit)
+        if n > FEW:
             self._start_near(X, problems, scale)
         self._settle_all()
 
@@ -99,7 +99,7 @@ class Dual:
             whole = len(rows) == self.n and np.array_equal(rows, np.arange(self.n))
             K = self.C.K if whole else self.C.K[np.ix_(rows, rows)]
             part = X if len(rows) == X.shape[0] else X[problem.rows]
-            self.P.V[k, 0, rows] = near_optimum(part, problem, scale, K)
+            self.P.V[k, BETA, rows] = near_optimum(part, problem, scale, K)
 
     # -- what the machine is like --------------------------------------------------------
 
@@ -109,7 +109,7 @@ class Dual:
 
     def criteria(self, features: np.ndarray) -> np.ndarray:
         """Return the sum over problems of squared weights; O(n n_features n_problems)."""
-        betas = self.P.V[:, 0]
+        betas = self.P.V[:, BETA]
         if not len(self.T.XT):
             weights = setup.sparse_rows(self.T, self.n)[features] @ betas.T
             return np.square(weights).sum(axis=1)
@@ -126,11 +126,11 @@ class Dual:
 
     def decisions(self) -> np.ndarray:
         """Return the decision values of the rows held out, (n_held_out, n_problems)."""
-        return self.K_held @ self.P.V[:, 0].T + self._biases()
+        return self.K_held @ self.P.V[:, BETA].T + dual_optimum.biases(self.P)
 
     def n_active(self) -> int:
         """Return the largest number of rows of nonzero coefficient in a problem."""
-        return int(np.count_nonzero(self.P.V[:, 0], axis=1).max())
+        return int(np.count_nonzero(self.P.V[:, BETA], axis=1).max())
 
     # -- what happens to it --------------------------------------------------------------
 
@@ -157,7 +157,8 @@ class Dual:
             )
             if taken or why == kernel.FULL:
                 break
-            self._list()
+            units = self._candidates()
+            dual_list.make_list(self.P, self.C, units, self.unit_criteria()[units])
         if not taken:
             return self.leave_weakest(1)
         decisions = self._noted_decisions(noted[:taken], biases[:taken], order[:taken])
@@ -170,13 +171,14 @@ class Dual:
         from featprune.importance.svm.kernels.dual_run import remove_units
 
         scores = self.unit_criteria()
-        units = np.flatnonzero(~self.C.gone & ~self.protected)
+        units = self._candidates()
         units = units[np.lexsort((-units, scores[units]))][:take]
         decisions = None if self.K_held is None else self.decisions()[None]
         n_features = int((self.T.first[units + 1] - self.T.first[units]).sum())
         self.left -= len(units)
         # One by one is the shorter way if they are few against what there is to follow.
         if n_features <= min(len(self.C.rest), self.n // 8 + 1):
+            self._take_off_rest()
             remove_units(self.T, self.P, self.C, units, self.work)
             self._flush(units)
         else:
@@ -186,15 +188,15 @@ class Dual:
     def _remove_at_once(self, units: np.ndarray) -> None:
         self._take_off_rest()
         if not len(self.T.XT):
-            keep = ~np.isin(self.C.alive, self._features_of(units))
-            alive = self.C.alive[: self.C.count[4]][keep[: self.C.count[4]]]
-            self.C.alive[: len(alive)], self.C.count[4] = alive, len(alive)
+            alive = self.C.alive[: self.C.count[ALIVE]]
+            alive = alive[~np.isin(alive, self._features_of(units))]
+            self.C.alive[: len(alive)], self.C.count[ALIVE] = alive, len(alive)
         self.C.gone[units] = True
         features = self._features_of(units)
         if 2 * len(features) < len(self.features_left()):
             gone = setup.kernel(self.T, features, self.n)
             self.C.K[...] -= gone
-            self.C.way[3] -= np.trace(gone)
+            self.C.way[SPARE] -= np.trace(gone)
             if self.K_held is not None:
                 self.K_held -= setup.held_kernel(self.T, self.held, features, self.n)
         else:
@@ -216,34 +218,34 @@ class Dual:
         if self.K_held is not None:
             self.K_held -= setup.held_kernel(self.T, self.held, features, self.n)
         self.since += len(features)
-        if 2 * self.C.count[0] >= len(self.C.rest):
+        if 2 * self.C.count[RESTING] >= len(self.C.rest):
             self._take_off_rest()
-        due = self.since >= _REFRESH or (self.P.V[:, 6, 3] > kernel.WORN).any()
-        if due or self.P.S[:, 3, 2].any() or self.C.way[3] < 0.0:
+        due = self.since >= _REFRESH or (self.P.V[:, SCALARS, WEAR] > kernel.WORN).any()
+        if due or self.P.S[:, COUNTS, BAD].any() or self.C.way[SPARE] < 0.0:
             self._refresh()
 
     def _take_off_rest(self) -> None:
-        part = self.C.rest[: self.C.count[0]]
+        part = self.C.rest[: self.C.count[RESTING]]
         self.C.K[...] -= part.T @ part
-        self.C.count[0] = 0
+        self.C.count[RESTING] = 0
 
     def _refresh(self) -> None:
         """Clear rounding away: the kernel once half its trace is gone, solutions always."""
         self._take_off_rest()
         self.since = 0
-        if self.C.way[3] < 0.0:
+        if self.C.way[SPARE] < 0.0:
             self._renew_kernels()
-            self._renew_metric()
+            self.C = dual_list.renew_metric(self.T, self.C, self.owner)
         self._settle_all()
         if not len(self.C.metric):
-            self._forget_list()
+            dual_list.forget(self.C)
 
     def _renew_kernels(self) -> None:
         features = self.features_left()
         self.C.K[...] = setup.kernel(self.T, features, self.n) + self.scale**2
         if self.K_held is not None:
             self.K_held = self._held_kernel(features)
-        self.C.way[3] = self._trace() / 2
+        self.C.way[SPARE] = self._trace() / 2
 
     def _held_kernel(self, features: np.ndarray) -> np.ndarray:
         return setup.held_kernel(self.T, self.held, features, self.n) + self.scale**2
@@ -252,149 +254,13 @@ class Dual:
         """Trace of the kernel of the features."""
         return float(np.trace(self.C.K)) - self.n * self.scale**2
 
-    # -- which unit is next --------------------------------------------------------------
-
-    def _renew_metric(self) -> None:
-        """Take the present kernel as the metric of the list's bounds."""
-        self._forget_list()
-        if self.n > setup.FEW or not len(self.T.XT):
-            return
-        M = self.C.K.copy()
-        # The ridge makes it definite; the bound holds for any.
-        M.flat[:: self.n + 1] += 1e-7 * np.trace(M) / self.n + 1e-300
-        self.C = self.C._replace(metric=M)
-        features = self.features_left()
-        part = setup.feature_rows(self.T, features, self.n)
-        squares = np.zeros(self.n_features)
-        lower = np.linalg.cholesky(M)
-        solved = solve_triangular(lower, part.T, lower=True, check_finite=False)
-        squares[features] = np.einsum("ij,ij->j", solved, solved)
-        norm = np.sqrt(np.bincount(self.owner, squares, minlength=len(self.protected)))
-        # Rounding must not make a bound too small.
-        self.C.norm[:-1] = norm * (1 + 1e-6)
-        self.C.norm[-1] = self.C.norm[:-1].max()
-
-    def _forget_list(self) -> None:
-        self.C.count[1] = 0
-        self.C.way[2] = -np.inf
-
-    def _list(self) -> None:
-        """List the units of the smallest values, as of now."""
-        C = self.C
-        units = np.flatnonzero(~C.gone & ~self.protected)
-        values = np.sqrt(self.unit_criteria()[units])
-        most = min(max(_LISTED, len(units) // 4), len(units))
-        C.way[2] = np.inf
-        if most < len(units):
-            part = np.argpartition(values, most)
-            C.way[2] = values[part[most]]
-            units, values = units[part[:most]], values[part[:most]]
-        C.order[:most], C.slope[:most] = units, C.norm[units]
-        C.anchors[:] = self.P.V[:, 0]
-        size = np.abs(C.anchors[1]) @ np.sqrt(np.diagonal(C.K).clip(0))
-        C.count[1] = most
-        C.way[0], C.way[1] = 0.0, 1e-13 * float(size.sum())
-        C.bound[:most] = values - C.slope[:most] * C.way[1]
-
-    # -- its optimum ---------------------------------------------------------------------
-
     def _settle_all(self) -> None:
         for k in range(len(self.P.V)):
-            self._settle(k)
+            dual_optimum.settle(self.T, self.P, self.C, k, self.left, self.work)
 
-    def _settle(self, k: int) -> None:
-        """Bring problem `k` to its optimum on the present kernel; warn if that can't be had."""
-        from featprune.importance.svm.kernels import dual_settle as kernel
-        from featprune.importance.svm.kernels.dual_free import flush
-
-        V, S, inv, spans = self.P
-        one = (V[k], S[k], inv[k], spans[k], self.C.K, self.C.rest)
-        features = (self.T.start, self.T.row, self.T.value, self.C.alive[: self.C.count[4]])
-        counts = S[k, 3]
-        V[k, 6, 3] = 0.0
-        flush(V[k], S[k], inv[k])
-        if not (np.isfinite(V[k, :2]).all() and np.isfinite(V[k, 6, 0])):
-            V[k, :2] = V[k, 6, 0] = 0.0
-            counts[2] = True
-        kernel.compute_margins(V[k], spans[k], self.C.K, self.work, *features)
-        for _ in range(3):
-            tol = self._attainable(k)
-            if counts[2] or not self._inverse_is_good(k):
-                self._gather(k)
-                kernel.compute_margins(V[k], spans[k], self.C.K, self.work, *features)
-            kernel.settle(*one, tol, 1000 + 20 * self.n, self.work)
-            kernel.compute_margins(V[k], spans[k], self.C.K, self.work, *features)
-            violation = self._violation(k)
-            counts[2] = violation > 10 * tol
-            if not counts[2]:
-                return
-        counts[2] = 0
-        if violation > _TOLERATED:
-            warnings.warn(
-                f"Problem {k} of the linear machine was not solved to the end with {self.left} "
-                f"columns or groups left: its optimality conditions are violated by "
-                f"{violation:.1e}. Scale the columns or lower C.",
-                ConvergenceWarning,
-                stacklevel=2,
-            )
-
-    def _gather(self, k: int) -> None:
-        """Make the free set of problem `k` and its inverse anew."""
-        from featprune.importance.svm.kernels import dual_settle as kernel
-
-        V, S, inv, spans = self.P
-        kernel.place(V[k], S[k], spans[k])
-        free = np.flatnonzero(np.abs(S[k, 0]) == 1)
-        if _FEW_FREE < len(free) < inv.shape[2]:
-            bordered, m = S[k, 3, 1], len(free) + 1
-            system = np.full((m, m), float(bordered))
-            system[0, 0] = 1.0 - bordered
-            system[1:, 1:] = self.C.K[np.ix_(free, free)]
-            system[1:, 1:][np.diag_indices(m - 1)] += V[k, 5, free]
-            S[k, 2, : m - 1], S[k, 1, free], S[k, 3, 0] = free, np.arange(m - 1), m - 1
-            with suppress(np.linalg.LinAlgError):
-                inv[k, :m, :m] = np.linalg.inv(system)
-                inv[k, 0, 0] *= bordered
-                if self._inverse_is_good(k):
-                    return
-        kernel.gather(V[k], S[k], inv[k], spans[k], self.C.K, self.C.rest, self.work)
-
-    def _rows(self, k: int) -> np.ndarray:
-        a, b, c, d = self.P.spans[k]
-        return np.r_[a:b, c:d]
-
-    def _attainable(self, k: int) -> float:
-        """Violation that rounding of the margins alone can make, at least 1e-11."""
-        size = np.sqrt(np.diagonal(self.C.K).clip(0))[self._rows(k)]
-        beta = np.abs(self.P.V[k, 0, self._rows(k)])
-        return max(1e-11, 2e-16 * float(size.max() * (size @ beta)))
-
-    def _violation(self, k: int) -> float:
-        """Largest violation of optimality, from the margins."""
-        beta, f, low, high, box = self.P.V[k, :5][:, self._rows(k)]
-        rise = (np.where(beta >= 0, low, high) - f)[beta < box]
-        sink = (f - np.where(beta > 0, low, high))[beta > -box]
-        return float(max(rise.max(initial=0.0), sink.max(initial=0.0)))
-
-    def _inverse_is_good(self, k: int) -> bool:
-        """Say whether the inverse still is one, by a probe without chance."""
-        V, S, inv, _ = self.P
-        m, bordered = S[k, 3, 0] + 1, S[k, 3, 1]
-        members = S[k, 2, : m - 1]
-        probe = np.cos(np.arange(m))
-        probe[0] *= bordered
-        image = inv[k, :m, :m] @ probe
-        back = np.empty(m)
-        back[0] = image[1:].sum() * bordered
-        back[1:] = self.C.K[np.ix_(members, members)] @ image[1:] + image[0]
-        back[1:] += V[k, 5, members] * image[1:]
-        return bool(np.abs(back - probe).max(initial=0.0) < 1e-6)
-
-    def _biases(self) -> np.ndarray:
-        from featprune.importance.svm.kernels.dual_run import middle_bias
-
-        V, S, _, spans = self.P
-        return np.array([middle_bias(V[k], S[k], spans[k]) for k in range(len(V))])
+    def _candidates(self) -> np.ndarray:
+        """Units that are left and may leave."""
+        return np.flatnonzero(~self.C.gone & ~self.protected)
 
     def _noted_decisions(
         self, noted: np.ndarray, biases: np.ndarray, units: np.ndarray
@@ -411,41 +277,3 @@ class Dual:
         values = noted @ self.K_held.T
         values -= weights @ setup.held_features(self.T, self.held, features)
         return values.transpose(0, 2, 1) + biases[:, None, :]
-
-
-def follow_dual(
-    dual: Dual,
-    *,
-    floor: int,
-    step: int,
-    progress: Callable[[int, int], None] | None,
-    deadline: float | None,
-    stop: Callable[[Dual], bool],
-) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
-    """Let units leave until `floor` of them, the deadline, or until `stop` says so.
-
-    Returns
-    -------
-    order, criterion, decisions : list of ndarray
-        In the order of the steps, to be concatenated; decisions of the last model are missing.
-    """
-    total, told = dual.left - floor, -np.inf
-    order, criterion, decisions = [], [], []
-    while dual.left > floor and not stop(dual):
-        now = time.monotonic()
-        if deadline is not None and now > deadline:
-            break
-        if progress is not None and now - told > 0.1:
-            progress(total - (dual.left - floor), total)
-            told = now
-        if step == 1:
-            gone, values, decided = dual.run(dual.left - floor)
-        else:
-            gone, values, decided = dual.leave_weakest(min(step, dual.left - floor))
-        order.append(gone)
-        criterion.append(values)
-        if decided is not None:
-            decisions.append(decided)
-    if progress is not None and dual.left <= floor:
-        progress(total, total)
-    return order, criterion, decisions

@@ -7,13 +7,26 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from featprune.importance.svm.dual_state import Course, Problems, Table
+from featprune.importance.svm.dual_state import (
+    BAD,
+    BORDERED,
+    BOX,
+    CONSTANT,
+    COUNTS,
+    FEW,
+    HIGH,
+    LOW,
+    RIDGE,
+    SCALARS,
+    SLOT,
+    Course,
+    Problems,
+    Table,
+)
 from featprune.importance.svm.problems import Problem
 
 # Features that may leave before the kernel is brought up to date: few rows in compiled loops,
 # many in one product.
-# Up to so many rows are few.
-FEW = 512
 _REST_OF_FEW, _REST_OF_MANY = 8, 48
 
 
@@ -123,9 +136,10 @@ def feature_rows(T: Table, features: np.ndarray, n: int) -> np.ndarray:
 
 
 def make_problems(
-    problems: list[Problem], order: np.ndarray, n: int, n_features: int, *, bordered: bool
+    problems: list[Problem], order: np.ndarray, n: int, n_features: int, scale: float | None
 ) -> Problems:
-    """Return the problems on n rows of the table at zero, to be settled."""
+    """Return the problems on n rows of the table at zero, to be settled; `scale` as in `Dual`."""
+    bordered, scale = scale is None, scale or 0.0
     V = np.zeros((len(problems), 7, n))
     S = np.zeros((len(problems), 4, n), dtype=np.int64)
     spans = np.zeros((len(problems), 4), dtype=np.int64)
@@ -133,19 +147,20 @@ def make_problems(
     place[order] = np.arange(len(order))
     for k, problem in enumerate(problems):
         at = place[problem.rows]
-        for name, values in zip((2, 3, 4, 5), problem[1:], strict=True):
+        for name, values in zip((LOW, HIGH, BOX, RIDGE), problem[1:], strict=True):
             V[k, name, at] = values
         taken = np.zeros(n + 2, dtype=int)
         taken[at + 1] = 1
         edges = np.flatnonzero(np.diff(taken))
         spans[k, : len(edges)] = edges
         spans[k, len(edges) :] = edges[-1]
-    S[:, 1] = -1
+    S[:, SLOT] = -1
     most = int((spans[:, 1] - spans[:, 0] + spans[:, 3] - spans[:, 2]).max())
-    if not V[:, 5].any():
+    if not V[:, RIDGE].any():
         # without a ridge, free rows are independent: as many as there are dimensions
-        most = min(most, n_features + 1)
-    S[:, 3, 1:3] = bordered, True
+        most = min(most, n_features + (scale != 0.0) + 1)
+    S[:, COUNTS, BORDERED], S[:, COUNTS, BAD] = bordered, True
+    V[:, SCALARS, CONSTANT] = scale**2
     return Problems(V, S, np.zeros((len(problems), most + 2, most + 1)), spans)
 
 

@@ -1,10 +1,38 @@
-"""The arrays that following the dual of a linear machine consists of."""
+"""The arrays that following the dual of a linear machine consists of, and names in them.
+
+Here and not beside the compiled loops that use them, because importing those loads numba.
+"""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 import numpy as np
+
+# Up to so many rows, each step may cost O(n^2) beside what the solution needs.
+FEW = 512
+# Rows of `Problems.V`, v for one problem: coefficient; decision value plus ridge times it; where
+# the loss begins on either side; bound of the coefficient; what the loss adds to the diagonal of
+# the kernel
+BETA, MARGIN, LOW, HIGH, BOX, RIDGE = range(6)
+SCALARS = 6
+# Places of ``v[SCALARS]``: the bias, the factor of what is still to be added to the inverse, what a
+# penalised bias adds to each entry of the kernel, and by how much rounding in the inverse has grown
+BIAS, PENDING, CONSTANT, WEAR = range(4)
+# Rows of `Problems.S`, s for one problem: where a sample is (0 at zero, 1 or -1 between zero and
+# its bound of that sign, and so in the free set, 2 or -2 at its bound); its place in the free set
+# or -1; the free set
+STATE, SLOT, MEMBER, COUNTS = range(4)
+# Places of ``s[COUNTS]``: samples in the free set; whether the bias is a free variable; whether
+# arithmetic gave out, or the problem was not solved yet
+FREE, BORDERED, BAD = range(3)
+# Places of `Course.count`: features whose kernel is still to be taken off, units listed, units
+# looked at, breakpoints, features of a sparse table that are left
+RESTING, LISTED, SEEN, BREAKPOINTS, ALIVE = range(5)
+# Places of `Course.way`: how far the weights went since the units were listed, and a bound on
+# the rounding of values; least value then among the units not listed; how much of the kernel's
+# trace may still go before it is to be computed anew
+TRAVEL, SLOP, CUT, SPARE = range(4)
 
 
 class Table(NamedTuple):
@@ -35,8 +63,7 @@ class Table(NamedTuple):
 class Problems(NamedTuple):
     """Each problem of the machine, at the optimum of its dual.
 
-    Rows of the table are sorted so that each problem takes one or two runs of them. The names
-    of rows and places are in ``kernels/dual_free.py``.
+    Rows of the table are sorted so that each problem takes one or two runs of them.
 
     Attributes
     ----------
@@ -91,7 +118,7 @@ class Course(NamedTuple):
         Norm of each unit, and the largest of all.
     count : ndarray of shape (5,), int
     way : ndarray of shape (4,)
-        For the places of both see ``kernels/dual_pick.py``.
+        Their places have names above.
     """
 
     K: np.ndarray

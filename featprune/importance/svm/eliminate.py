@@ -9,6 +9,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.svm import SVC, LinearSVC
 
+from featprune.importance.svm.linear import MOST_GRAM_ROWS, trace_linear
 from featprune.importance.svm.machine import (
     Machine,
     has_kernel,
@@ -21,8 +22,6 @@ from featprune.importance.svm.problems import Problem, one_vs_one, one_vs_rest, 
 from featprune.importance.svm.refit import trace_refit
 from featprune.importance.svm.trace import Trace
 
-# rows of a problem above which its Gram matrix, half a gigabyte and more, is not built
-MOST_GRAM_ROWS = 8000
 # bytes that a sparse table may take when a kernel needs it dense
 MOST_DENSE_BYTES = 8 * 2**30
 
@@ -116,7 +115,6 @@ def eliminate(
     if largest > MOST_GRAM_ROWS and not is_squared(estimator):
         return trace_refit(estimator, X, y, sample_weight=sample_weight, **way)
     from featprune.importance.svm.kernels._jit import telling_of_compiling
-    from featprune.importance.svm.linear import trace_linear
 
     with telling_of_compiling():
         return trace_linear(X, problems, scale=_constant(estimator), **way)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from featprune.importance.svm.dual import Dual, follow_dual
+from featprune.importance.svm.dual import Dual
 from featprune.importance.svm.problems import Problem
 from featprune.importance.svm.threads import one_thread
 from featprune.importance.svm.trace import Trace
 
 # With more rows than this many times the features, a squared loss starts in the primal.
 _TALL = 3
+# Rows above which a Gram matrix, half a gigabyte and more, is built only if nothing else will do.
+MOST_GRAM_ROWS = 8000
 
 
 def trace_linear(
@@ -91,7 +94,7 @@ def trace_linear(
     problems, centre, spread = _in_unit_size(problems, free_bias=scale is None)
     options: dict[str, Any] = dict(floor=floor, step=step, progress=progress, deadline=deadline)
     with one_thread():
-        if _is_squared(problems) and X.shape[0] > _TALL * X.shape[1]:
+        if _is_squared(problems) and _is_tall(*X.shape):
             trace = _primal(X, problems, scale, unit, protected, held_out, **options)
         else:
             trace = _dual(X, problems, scale, unit, protected, held_out, **options)
@@ -124,7 +127,7 @@ def _dual(
     def in_primal(dual: Dual) -> bool:
         return squared and len(dual.features_left()) <= dual.n_active()
 
-    order, criterion, decisions = follow_dual(
+    order, criterion, decisions = _follow(
         dual, floor=floor, step=step, progress=progress, deadline=deadline, stop=in_primal
     )
     gone = np.concatenate([*order, np.empty(0, dtype=np.int64)]).astype(np.intp)
@@ -158,6 +161,44 @@ def _dual(
         decisions=np.concatenate(decisions) if held_out is not None and decisions else None,
     )
     return first if rest is None else _join(first, rest)
+
+
+def _follow(
+    dual: Dual,
+    *,
+    floor: int,
+    step: int,
+    progress: Callable[[int, int], None] | None,
+    deadline: float | None,
+    stop: Callable[[Dual], bool],
+) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
+    """Let units leave until `floor` of them, the deadline, or until `stop` says so.
+
+    Returns
+    -------
+    order, criterion, decisions : list of ndarray
+        In the order of the steps, to be concatenated; decisions of the last model are missing.
+    """
+    total, told = dual.left - floor, -np.inf
+    order, criterion, decisions = [], [], []
+    while dual.left > floor and not stop(dual):
+        now = time.monotonic()
+        if deadline is not None and now > deadline:
+            break
+        if progress is not None and now - told > 0.1:
+            progress(total - (dual.left - floor), total)
+            told = now
+        if step == 1:
+            gone, values, decided = dual.run(dual.left - floor)
+        else:
+            gone, values, decided = dual.leave_weakest(min(step, dual.left - floor))
+        order.append(gone)
+        criterion.append(values)
+        if decided is not None:
+            decisions.append(decided)
+    if progress is not None and dual.left <= floor:
+        progress(total, total)
+    return order, criterion, decisions
 
 
 def _primal(
@@ -195,6 +236,10 @@ def _join(first: Trace, rest: Trace) -> Trace:
         importances=first.importances,
         decisions=decisions,
     )
+
+
+def _is_tall(n: int, n_features: int) -> bool:
+    return n > _TALL * n_features or n > max(MOST_GRAM_ROWS, n_features)
 
 
 def _is_squared(problems: list[Problem]) -> bool:

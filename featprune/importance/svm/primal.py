@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
-from threadpoolctl import threadpool_limits
 
 from featprune.importance.svm.primal_model import Model
 from featprune.importance.svm.primal_table import Table
 from featprune.importance.svm.problems import Problem
+from featprune.importance.svm.threads import one_thread
 from featprune.importance.svm.trace import Trace
 from featprune.ranking import fold, weakest_first
 
@@ -91,7 +91,7 @@ def trace_primal(
     Keerthi, S. S., DeCoste, D. (2005). A modified finite Newton method for fast solution of
     large scale linear SVMs. Journal of Machine Learning Research 6, 341-361.
     """
-    with threadpool_limits(limits=1):
+    with one_thread():
         return _eliminate(
             Table(X, scale), problems, unit, protected, floor, step, held_out, progress, deadline
         )

@@ -8,6 +8,7 @@ from sklearn.feature_selection import RFE
 from sklearn.svm import SVC
 
 from featprune.importance.svm.dual import Dual
+from featprune.importance.svm.dual_state import RESTING
 from featprune.importance.svm.linear import trace_linear
 from featprune.importance.svm.problems import one_vs_one
 
@@ -190,6 +191,41 @@ def test_groups_leave_at_once_and_protected_units_stay(step):
     trace = follow(X, y, **options)
     assert not protected[trace.order].any()
     assert_same(trace, refit(X, y, **options))
+
+
+@pytest.mark.parametrize("step", [1, 5])
+def test_groups_of_many_sizes(step):
+    """Some are more than what may rest before the kernel is brought up to date."""
+    X, y = problem(80, 130, seed=17)
+    unit = np.repeat(np.arange(16), [3, 8, 1, 12, 3, 8, 3, 20, 8, 1, 3, 30, 8, 3, 8, 11])
+    options = settings(X, unit=unit, n_units=16, step=step, held_out=X[::20] + 0.1)
+    assert_same(follow(X, y, **options), refit(X, y, **options))
+
+
+def test_many_at_a_step_after_a_few():
+    """The few still rest in the kernel, and leave no room for the many."""
+    X, y = problem(100, 40, seed=19)
+    problems = one_vs_one(y, np.ones(100))
+    dual = start(X, problems)
+    dual.run(3)
+    assert dual.C.count[RESTING] == 3
+    dual.leave_weakest(8)
+    assert residual(dual, X, problems) < 1e-8
+    assert dual.C.count[RESTING] <= len(dual.C.rest)
+    part = X[:, dual.features_left()] - X[:, dual.features_left()].mean(axis=0)
+    rest = dual.C.rest[: dual.C.count[RESTING], :100]
+    np.testing.assert_allclose(dual.C.K[:100, :100] - rest.T @ rest, part @ part.T, atol=1e-11)
+
+
+@pytest.mark.parametrize("groups", [False, True])
+def test_more_rows_than_have_a_metric(groups):
+    """Bounds by the way of the weights, a start by libsvm, the kernel kept up by BLAS."""
+    X, y = problem(560, 60, seed=18)
+    unit = np.repeat(np.arange(4), [30, 5, 24, 1]) if groups else np.arange(60)
+    n_units = unit.max() + 1
+    options = settings(X, unit=unit, n_units=n_units, floor=1 if groups else 35, held_out=X[:3])
+    options["box"] = np.full(560, 0.05)
+    assert_same(follow(X, y, **options), refit(X, y, **options))
 
 
 def test_unscaled_columns_with_an_offset():

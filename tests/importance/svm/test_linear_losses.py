@@ -185,7 +185,7 @@ def test_every_rank_is_that_of_refits(kind, n, p, C):
 @pytest.mark.parametrize("n_classes", [3, 6])
 @pytest.mark.parametrize("kind", KINDS[:2])
 def test_one_class_against_the_rest(kind, n_classes):
-    X, problems = machine(kind, 40, 55, 0.5, n_classes=n_classes)
+    X, problems = machine(kind, 26, 36, 0.5, n_classes=n_classes)
     options = settings(X, held_out=X[::7] + 0.2)
     assert_same(
         trace_linear(X, problems, scale=1.0, **options), refit(X, problems, scale=1.0, **options)
@@ -214,6 +214,16 @@ def test_groups_protected_and_steps(kind, step):
     trace = trace_linear(X, problems, scale=bias(kind), **options)
     assert not protected[trace.order].any()
     assert_same(trace, refit(X, problems, scale=bias(kind), **options))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_more_rows_than_have_a_metric(kind):
+    X, problems = machine(kind, 530, 180, 0.02, seed=6)
+    options = settings(X, floor=176)
+    assert_same(
+        trace_linear(X, problems, scale=bias(kind), **options),
+        refit(X, problems, scale=bias(kind), **options),
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -42,7 +42,7 @@ def jit(function: Callable[..., Any] | None = None, **options: Any) -> Callable[
 
 
 def inner(function: Callable[..., Any] | None = None, **options: Any) -> Callable[..., Any]:
-    """As `jit`, for a kernel that only other kernels call: it compiles in half the time."""
+    """As `jit`, for a kernel that only other kernels call: it needs no way in from Python."""
     return jit(function, no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)
 
 

@@ -7,17 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from featprune.importance.svm.kernels._jit import inner
-from featprune.importance.svm.kernels.dual_dot import (
-    add_outer,
-    add_outer_and_multiply,
-    add_rows,
-    add_scaled,
-    span_dot,
-    sparse_product,
-    symmetric_product,
-)
-from featprune.importance.svm.kernels.dual_free import (
+from featprune.importance.svm.dual_state import (
     BETA,
     BIAS,
     BORDERED,
@@ -32,6 +22,18 @@ from featprune.importance.svm.kernels.dual_free import (
     SLOT,
     STATE,
     WEAR,
+)
+from featprune.importance.svm.kernels._jit import inner
+from featprune.importance.svm.kernels.dual_dot import (
+    add_outer,
+    add_outer_and_multiply,
+    add_rows,
+    add_scaled,
+    span_dot,
+    sparse_product,
+    symmetric_product,
+)
+from featprune.importance.svm.kernels.dual_free import (
     diagonal,
     drop,
     enter,

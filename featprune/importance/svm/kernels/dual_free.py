@@ -16,22 +16,26 @@ from __future__ import annotations
 
 import numpy as np
 
+from featprune.importance.svm.dual_state import (
+    BETA,
+    BIAS,
+    BORDERED,
+    BOX,
+    COUNTS,
+    FREE,
+    HIGH,
+    LOW,
+    MARGIN,
+    MEMBER,
+    PENDING,
+    RIDGE,
+    SCALARS,
+    SLOT,
+    STATE,
+    WEAR,
+)
 from featprune.importance.svm.kernels._jit import inner, jit
 from featprune.importance.svm.kernels.dual_dot import add_outer, symmetric_product
-
-# rows of v: coefficient; decision value plus ridge times it; where the loss begins on either
-# side; bound of the coefficient; what the loss adds to the diagonal of the kernel
-BETA, MARGIN, LOW, HIGH, BOX, RIDGE = range(6)
-SCALARS = 6
-# places of v[SCALARS]: the bias, the factor of what is still to be added to the inverse, what a
-# penalised bias adds to each entry of the kernel, and by how much rounding in the inverse has grown
-BIAS, PENDING, CONSTANT, WEAR = range(4)
-# rows of s: where a sample is (0 at zero, 1 or -1 between zero and its bound of that sign, and
-# so in the free set, 2 or -2 at its bound); its place in the free set or -1; the free set
-STATE, SLOT, MEMBER, COUNTS = range(4)
-# places of s[COUNTS]: samples in the free set; whether the bias is a free variable; whether
-# arithmetic gave out, or the problem was not solved yet
-FREE, BORDERED, BAD = range(3)
 
 # A sample whose Schur complement is smaller than this, relative to the terms that it is the
 # difference of, lies in the span of the free ones.

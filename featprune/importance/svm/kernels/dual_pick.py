@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from featprune.importance.svm.dual_state import (
+    BETA,
+    LISTED,
+    SEEN,
+    SLOP,
+    TRAVEL,
+)
 from featprune.importance.svm.kernels._jit import inner
 from featprune.importance.svm.kernels.dual_dot import block_form, row_dot
-from featprune.importance.svm.kernels.dual_free import BETA
-
-# places of `Course.count`: features whose kernel is still to be taken off, units listed, units
-# looked at, breakpoints, features of a sparse table that are left
-RESTING, LISTED, SEEN, BREAKPOINTS, ALIVE = range(5)
-# places of `Course.way`: how far the weights went since the units were listed, and a bound on
-# the rounding of values; least value then among the units not listed; how much of the kernel's
-# trace may still go before it is to be computed anew
-TRAVEL, SLOP, CUT, SPARE = range(4)
 
 
 # Called for every candidate, so it makes no views, and is inlined: to pass so many arrays would

@@ -4,43 +4,42 @@ from __future__ import annotations
 
 import numpy as np
 
-from featprune.importance.svm.kernels._jit import inner, jit
-from featprune.importance.svm.kernels.dual_dot import row_dot, subtract_products
-from featprune.importance.svm.kernels.dual_fade import fade
-from featprune.importance.svm.kernels.dual_free import (
+from featprune.importance.svm.dual_state import (
+    ALIVE,
     BAD,
     BETA,
     BIAS,
     BORDERED,
     BOX,
+    BREAKPOINTS,
     COUNTS,
+    CUT,
+    FEW,
     FREE,
     HIGH,
+    LISTED,
     LOW,
     MARGIN,
     MEMBER,
+    RESTING,
     SCALARS,
+    SLOP,
     SLOT,
+    SPARE,
     STATE,
+    TRAVEL,
     WEAR,
 )
+from featprune.importance.svm.kernels._jit import inner, jit
+from featprune.importance.svm.kernels.dual_dot import row_dot, subtract_products
+from featprune.importance.svm.kernels.dual_fade import fade
 from featprune.importance.svm.kernels.dual_pick import (
-    ALIVE,
-    BREAKPOINTS,
-    CUT,
-    LISTED,
-    RESTING,
-    SLOP,
-    SPARE,
-    TRAVEL,
     distance,
     pick,
 )
 
 # why `run` came back
 DONE, FULL, LIST, UNSOUND = range(4)
-# Up to so many rows, the kernel is brought up to date here, else by BLAS.
-SMALL = 512
 # Growth of the rounding in an inverse at which it is cleared away.
 WORN = 1e3
 
@@ -77,7 +76,8 @@ def run(T, P, C, noted, noted_bias, out, criteria, steps, work, B):
             return taken, LIST
         u = C.order[at]
         room = C.rest.shape[0] - (T.first[u + 1] - T.first[u])
-        if C.count[RESTING] > room and K.shape[0] <= SMALL:
+        # few rows are brought up to date here, many by BLAS
+        if C.count[RESTING] > room and K.shape[0] <= FEW:
             subtract_products(K, C.rest, C.count[RESTING])
             C.count[RESTING] = 0
         if C.count[RESTING] > room:

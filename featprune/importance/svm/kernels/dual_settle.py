@@ -7,14 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from featprune.importance.svm.kernels._jit import inner, jit
-from featprune.importance.svm.kernels.dual_dot import (
-    add_scaled,
-    sparse_product,
-    symmetric_product,
-)
-from featprune.importance.svm.kernels.dual_fade import keep_last
-from featprune.importance.svm.kernels.dual_free import (
+from featprune.importance.svm.dual_state import (
     BAD,
     BETA,
     BIAS,
@@ -22,7 +15,6 @@ from featprune.importance.svm.kernels.dual_free import (
     BOX,
     CONSTANT,
     COUNTS,
-    DEPENDENT,
     FREE,
     HIGH,
     LOW,
@@ -32,6 +24,16 @@ from featprune.importance.svm.kernels.dual_free import (
     SCALARS,
     SLOT,
     STATE,
+)
+from featprune.importance.svm.kernels._jit import inner, jit
+from featprune.importance.svm.kernels.dual_dot import (
+    add_scaled,
+    sparse_product,
+    symmetric_product,
+)
+from featprune.importance.svm.kernels.dual_fade import keep_last
+from featprune.importance.svm.kernels.dual_free import (
+    DEPENDENT,
     append,
     drop,
     enter,
