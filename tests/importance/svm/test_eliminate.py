@@ -8,7 +8,7 @@ from sklearn.datasets import load_diabetes, make_classification
 from sklearn.svm import SVC, SVR, LinearSVC, LinearSVR
 
 from featprune.importance.svm import eliminate as dispatch
-from featprune.importance.svm import kernel, kernel_regression, linear
+from featprune.importance.svm import kernel, kernel_regression
 from featprune.importance.svm.eliminate import eliminate, linear_problems
 from featprune.importance.svm.kernels._jit import COMPILING, telling_of_compiling
 from featprune.importance.svm.refit import trace_refit
@@ -17,7 +17,7 @@ from featprune.progress import listening
 CLASSES = make_classification(60, 8, n_informative=5, n_classes=3, random_state=0)
 NUMBERS = load_diabetes(return_X_y=True)
 ROADS = {
-    "trace_linear": (linear, "trace_linear"),
+    "trace_linear": (dispatch, "trace_linear"),
     "trace_refit": (dispatch, "trace_refit"),
     "trace_kernel": (kernel, "trace_kernel"),
     "trace_svr": (kernel_regression, "trace_svr"),
