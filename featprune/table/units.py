@@ -90,11 +90,19 @@ def make_units(
     kept: set[int] = set()
     if always_keep is not None:
         kept = set(_positions(table, always_keep, "always_keep", owner))
+    n_columns = len(table.names)
+    in_dimensions = in_dimensions and EMBEDDING in table.kinds
+    if not group_of and not in_dimensions and len(set(table.names)) == n_columns:
+        is_kept = np.zeros(n_columns, dtype=bool)
+        is_kept[list(kept)] = True
+        return Units(
+            tuple(table.names), np.arange(n_columns), np.ones(n_columns, dtype=np.intp), is_kept
+        )
     names: list[str] = []
     protected: list[bool] = []
     unit_of_group: dict[str, int] = {}
-    first = np.empty(len(table.names), dtype=np.intp)
-    widths = np.ones(len(table.names), dtype=np.intp)
+    first = np.empty(n_columns, dtype=np.intp)
+    widths = np.ones(n_columns, dtype=np.intp)
     for i, name in enumerate(table.names):
         group = group_of.get(i)
         if group is not None and group in unit_of_group:

@@ -22,8 +22,10 @@ from featprune.importance.svm.dual_state import (
 )
 from featprune.importance.svm.problems import Problem
 
-# Steps that are taken before looking up.
-_STEPS = 64
+# Steps that are taken before looking up: of few rows, of many.
+_STEPS_OF_FEW, _STEPS_OF_MANY = 256, 64
+# Share of the kernel's trace after whose loss it is computed anew.
+_STALE = 0.875
 # Features after which rounding is cleared away.
 _REFRESH = 256
 
@@ -84,7 +86,7 @@ class Dual:
             self.K_held = self._held_kernel(np.arange(n_features))
         self.work = np.zeros((5, n + 2))
         self.B = np.zeros((len(problems), n))
-        self.C.way[SPARE] = self._trace() / 2
+        self.C.way[SPARE] = _STALE * self._trace()
         self.since = 0
         self.C = dual_list.renew_metric(self.T, self.C, unit)
         if n > FEW:
@@ -147,7 +149,7 @@ class Dual:
         """
         from featprune.importance.svm.kernels import dual_run as kernel
 
-        steps = min(steps, _STEPS)
+        steps = min(steps, _STEPS_OF_FEW if self.n <= FEW else _STEPS_OF_MANY)
         noting = (steps, len(self.P.V), self.n) if self.K_held is not None else (0, 0, 0)
         noted, biases = np.empty(noting), np.empty(noting[:2])
         order, criterion = np.empty(steps, dtype=np.int64), np.empty(steps)
@@ -158,7 +160,7 @@ class Dual:
             if taken or why == kernel.FULL:
                 break
             units = self._candidates()
-            dual_list.make_list(self.P, self.C, units, self.unit_criteria()[units])
+            dual_list.make_list(self.T, self.P, self.C, units, self.unit_criteria()[units])
         if not taken:
             return self.leave_weakest(1)
         decisions = self._noted_decisions(noted[:taken], biases[:taken], order[:taken])
@@ -245,7 +247,7 @@ class Dual:
         self.C.K[...] = setup.kernel(self.T, features, self.n) + self.scale**2
         if self.K_held is not None:
             self.K_held = self._held_kernel(features)
-        self.C.way[SPARE] = self._trace() / 2
+        self.C.way[SPARE] = _STALE * self._trace()
 
     def _held_kernel(self, features: np.ndarray) -> np.ndarray:
         return setup.held_kernel(self.T, self.held, features, self.n) + self.scale**2

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from featprune.importance.svm import dual_setup as setup
 from featprune.importance.svm.dual_state import (
     BETA,
-    CUT,
     FEW,
+    GATHERED,
+    LEVEL,
     LISTED,
+    LOOKS,
+    NEAR,
+    REACH,
+    SKETCHED,
     SLOP,
     TRAVEL,
     Course,
@@ -18,8 +22,8 @@ from featprune.importance.svm.dual_state import (
     Table,
 )
 
-# Units that are listed: so many, or a quarter of them.
-_LISTED = 512
+# Up to so many units are looked at faster than bounds on them are kept sharp.
+_LOOKED_AT = 150
 
 
 def renew_metric(T: Table, C: Course, owner: np.ndarray) -> Course:
@@ -32,35 +36,34 @@ def renew_metric(T: Table, C: Course, owner: np.ndarray) -> Course:
 
     Notes
     -----
-    O(n^2 n_features). Many rows and sparse tables have no metric.
+    O(n^2 n_features). Many rows, sparse tables and few units have no metric.
     """
     forget(C)
     n = len(C.K)
-    if n > FEW or not len(T.XT):
-        return C
+    if n > FEW or not len(T.XT) or np.count_nonzero(~C.gone) <= _LOOKED_AT:
+        C.norm[:] = 1.0
+        return C._replace(metric=np.zeros((0, 0)))
     M = C.K.copy()
     # The ridge makes it definite; the bound holds for any.
     M.flat[:: n + 1] += 1e-7 * np.trace(M) / n + 1e-300
     features = np.flatnonzero(~C.gone[owner])
     part = setup.feature_rows(T, features, n)
-    solved = solve_triangular(np.linalg.cholesky(M), part.T, lower=True, check_finite=False)
+    solved = part @ np.linalg.inv(np.linalg.cholesky(M)).T
     squares = np.zeros(len(owner))
-    squares[features] = np.einsum("ij,ij->j", solved, solved)
+    squares[features] = np.einsum("ij,ij->i", solved, solved)
     norm = np.sqrt(np.bincount(owner, squares, minlength=len(C.gone)))
     # Rounding must not make a bound too small.
-    C.norm[:-1] = norm * (1 + 1e-6)
-    C.norm[-1] = C.norm[:-1].max()
+    C.norm[:] = norm * (1 + 1e-6)
     return C._replace(metric=M)
 
 
 def forget(C: Course) -> None:
     """Let nothing be listed: the betas moved on a way that was not measured."""
-    C.count[LISTED] = 0
-    C.way[CUT] = -np.inf
+    C.count[LISTED] = C.count[NEAR] = C.count[SKETCHED] = 0
 
 
-def make_list(P: Problems, C: Course, units: np.ndarray, criteria: np.ndarray) -> None:
-    """List the units of the smallest values, as of now. O(n_units).
+def make_list(T: Table, P: Problems, C: Course, units: np.ndarray, criteria: np.ndarray) -> None:
+    """List units with their values as of now. O(n_units).
 
     Parameters
     ----------
@@ -68,16 +71,15 @@ def make_list(P: Problems, C: Course, units: np.ndarray, criteria: np.ndarray) -
         Those that may leave.
     criteria : ndarray of shape (k,)
     """
-    values = np.sqrt(criteria)
-    most = min(max(_LISTED, len(units) // 4), len(units))
-    C.way[CUT] = np.inf
-    if most < len(units):
-        part = np.argpartition(values, most)
-        C.way[CUT] = values[part[most]]
-        units, values = units[part[:most]], values[part[:most]]
-    C.order[:most], C.slope[:most] = units, C.norm[units]
-    C.anchors[:] = P.V[:, BETA]
-    size = np.abs(C.anchors[1]) @ np.sqrt(np.diagonal(C.K).clip(0))
-    C.count[LISTED] = most
+    k, values = len(units), np.sqrt(criteria)
+    C.order[:k], C.slope[:k] = units, C.norm[units]
+    if C.sketch.shape[1]:
+        C.length[:k] = C.lengths[T.features[units]]
+    C.anchor[:] = P.V[:, BETA]
+    size = np.abs(C.anchor) @ np.sqrt(np.diagonal(C.K).clip(0))
     C.way[TRAVEL], C.way[SLOP] = 0.0, 1e-13 * float(size.sum())
-    C.bound[:most] = values - C.slope[:most] * C.way[SLOP]
+    C.bound[:k] = values - C.slope[:k] * C.way[SLOP]
+    # the first look gathers those that are near
+    C.count[LISTED] = k
+    C.count[NEAR] = C.count[SKETCHED] = C.count[LOOKS] = 0
+    C.way[GATHERED], C.way[REACH], C.way[LEVEL] = 0.0, 0.0, -1.0

@@ -118,9 +118,9 @@ def _gather(P: Problems, C: Course, k: int, work: np.ndarray) -> None:
     kernel.gather(v, s, inv, span, C.K, C.rest, work)
 
 
-def _rows(P: Problems, k: int) -> np.ndarray:
+def _rows(P: Problems, k: int) -> slice | np.ndarray:
     a, b, c, d = P.spans[k]
-    return np.r_[a:b, c:d]
+    return slice(a, b) if c == d else np.r_[a:b, c:d]
 
 
 def _attainable(P: Problems, C: Course, k: int) -> float:

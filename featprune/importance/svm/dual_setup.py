@@ -8,6 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from featprune.importance.svm.dual_state import (
+    ALIVE,
     BAD,
     BORDERED,
     BOX,
@@ -28,6 +29,8 @@ from featprune.importance.svm.problems import Problem
 # Features that may leave before the kernel is brought up to date: few rows in compiled loops,
 # many in one product.
 _REST_OF_FEW, _REST_OF_MANY = 8, 48
+# Columns that a sketch has room for; no power of two, at which its rows would share cache lines.
+_SKETCHED = 1040
 
 
 def sort_rows(problems: list[Problem], n: int) -> np.ndarray:
@@ -170,17 +173,26 @@ def make_course(T: Table, P: Problems, scale: float) -> Course:
     n_units, n_problems, n = len(T.first) - 1, len(P.V), P.V.shape[2]
     K = kernel(T, np.arange(len(T.features)), n)
     K += scale**2
+    count = np.zeros(8, dtype=np.int64)
+    count[ALIVE] = len(T.features) if is_sparse else 0
+    # groups and sparse tables have no sketch
+    width = min(_SKETCHED, n_units) if len(T.XT) == n_units else 0
     return Course(
         K=K,
         rest=np.zeros((_REST_OF_FEW if n <= FEW or is_sparse else _REST_OF_MANY, n)),
         alive=np.arange(len(T.features) if is_sparse else 0),
         metric=np.zeros((0, 0)),
-        anchors=np.zeros((2, n_problems, n)),
+        anchor=np.zeros((n_problems, n)),
         gone=np.zeros(n_units, dtype=bool),
         order=np.zeros(n_units, dtype=np.int64),
         bound=np.zeros(n_units),
         slope=np.ones(n_units),
-        norm=np.ones(n_units + 1),
-        count=np.array([0, 0, 0, 0, len(T.features) if is_sparse else 0]),
-        way=np.zeros(4),
+        sketch=np.zeros((n, width), dtype=np.float32),
+        hints=np.zeros(width),
+        halves=np.zeros(width, dtype=np.float32),
+        length=np.zeros(n_units),
+        lengths=np.sqrt(np.einsum("ij,ij->i", T.XT, T.XT)),
+        norm=np.ones(n_units),
+        count=count,
+        way=np.zeros(8),
     )

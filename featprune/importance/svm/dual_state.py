@@ -26,13 +26,15 @@ STATE, SLOT, MEMBER, COUNTS = range(4)
 # Places of ``s[COUNTS]``: samples in the free set; whether the bias is a free variable; whether
 # arithmetic gave out, or the problem was not solved yet
 FREE, BORDERED, BAD = range(3)
-# Places of `Course.count`: features whose kernel is still to be taken off, units listed, units
-# looked at, breakpoints, features of a sparse table that are left
-RESTING, LISTED, SEEN, BREAKPOINTS, ALIVE = range(5)
-# Places of `Course.way`: how far the weights went since the units were listed, and a bound on
-# the rounding of values; least value then among the units not listed; how much of the kernel's
-# trace may still go before it is to be computed anew
-TRAVEL, SLOP, CUT, SPARE = range(4)
+# Places of `Course.count`: features whose kernel is still to be taken off; units listed, how many
+# of them are near, and of those in the sketch; looks for the next unit since the near ones were
+# gathered; criteria computed; breakpoints; features of a sparse table that are left
+RESTING, LISTED, NEAR, SKETCHED, LOOKS, SEEN, BREAKPOINTS, ALIVE = range(8)
+# Places of `Course.way`: how far the weights went since the units were listed, when the near ones
+# were gathered, and when the sketch was looked at, with the length of the coefficients then; the
+# way and the value up to which the near units are all that count; a bound on the rounding of
+# values; how much of the kernel's trace may still go before it is computed anew
+TRAVEL, GATHERED, LOOKED, SIZE, REACH, LEVEL, SLOP, SPARE = range(8)
 
 
 class Table(NamedTuple):
@@ -107,17 +109,30 @@ class Course(NamedTuple):
         Of a sparse table, the features that are left, ascending: ``count[ALIVE]`` of them.
     metric : ndarray of shape (n, n) or (0, 0)
         M.
-    anchors : ndarray of shape (2, n_problems, n)
-        The betas up to which ``way[TRAVEL]`` counts, and those of when the units were listed.
+    anchor : ndarray of shape (n_problems, n)
+        The betas when the near units were gathered.
     gone : ndarray of shape (n_units,), bool
     order : ndarray of shape (n_units,), int
-        Units of small values, in no order: the first ``count[LISTED]`` places.
+        The units that may leave, in no order: the first ``count[LISTED]`` places. As long as
+        ``way[TRAVEL]`` is at most ``way[REACH]``, the values of all but the first
+        ``count[NEAR]`` of them are above ``way[LEVEL]``.
     bound, slope : ndarray of shape (n_units,)
         The value of ``order[a]`` is at least ``bound[a] - slope[a] * way[TRAVEL]``.
-    norm : ndarray of shape (n_units + 1,)
-        Norm of each unit, and the largest of all.
-    count : ndarray of shape (5,), int
-    way : ndarray of shape (4,)
+    sketch : ndarray of shape (n, most), float32
+        Where each unit is a column of a dense table, those of the first ``count[SKETCHED]``
+        places, each divided by its length.
+    hints : ndarray of shape (most,)
+        Criteria by the sketch when it was last looked at.
+    halves : ndarray of shape (most,), float32
+        Scratch.
+    length : ndarray of shape (n_units,)
+        Length of the column of ``order[a]`` where there is a sketch.
+    lengths : ndarray of shape (n_features,)
+        Of all columns of a dense table.
+    norm : ndarray of shape (n_units,)
+        Norm of each unit.
+    count : ndarray of shape (8,), int
+    way : ndarray of shape (8,)
         Their places have names above.
     """
 
@@ -125,11 +140,16 @@ class Course(NamedTuple):
     rest: np.ndarray
     alive: np.ndarray
     metric: np.ndarray
-    anchors: np.ndarray
+    anchor: np.ndarray
     gone: np.ndarray
     order: np.ndarray
     bound: np.ndarray
     slope: np.ndarray
+    sketch: np.ndarray
+    hints: np.ndarray
+    halves: np.ndarray
+    length: np.ndarray
+    lengths: np.ndarray
     norm: np.ndarray
     count: np.ndarray  # type: ignore[assignment]  # numba needs no tuple method of this name
     way: np.ndarray

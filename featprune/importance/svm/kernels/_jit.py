@@ -14,7 +14,9 @@ from featprune.progress import tell
 COMPILING = "compiling, once on this machine"
 
 
-def jit(function: Callable[..., Any] | None = None, **options: Any) -> Callable[..., Any]:
+def jit(
+    function: Callable[..., Any] | None = None, *, allocates: bool = True, **options: Any
+) -> Callable[..., Any]:
     """Compile a scalar-loop kernel at its first call, in nopython mode, cached on disk.
 
     Numba refuses at decoration time to cache a function for which it finds no folder that can
@@ -24,6 +26,8 @@ def jit(function: Callable[..., Any] | None = None, **options: Any) -> Callable[
     ----------
     function : callable, optional
         The kernel; left out where options are given (``@jit(inline="always")``).
+    allocates : bool, default=True
+        Whether it makes arrays. Without, views of arrays are not counted, which makes them free.
     **options
         Passed on to `numba.njit`.
 
@@ -33,8 +37,8 @@ def jit(function: Callable[..., Any] | None = None, **options: Any) -> Callable[
         The compiled kernel, or the decorator that compiles it.
     """
     if function is None:
-        return lambda kernel: jit(kernel, **options)
-    options = {"error_model": "numpy", **options}
+        return lambda kernel: jit(kernel, allocates=allocates, **options)
+    options = {"error_model": "numpy", "no_cfunc_wrapper": True, "_nrt": allocates, **options}
     try:
         return numba.njit(cache=True, **options)(function)
     except RuntimeError:
@@ -42,8 +46,8 @@ def jit(function: Callable[..., Any] | None = None, **options: Any) -> Callable[
 
 
 def inner(function: Callable[..., Any] | None = None, **options: Any) -> Callable[..., Any]:
-    """As `jit`, for a kernel that only other kernels call: it needs no way in from Python."""
-    return jit(function, no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)
+    """As `jit`, for a kernel that only other kernels call and that makes no arrays."""
+    return jit(function, allocates=False, no_cpython_wrapper=True, **options)
 
 
 @contextmanager

@@ -41,9 +41,9 @@ def span_dot(a, b, span):
 @inner
 def add_scaled(out, scale, a, span):
     """Add ``scale * a`` to `out` over a problem's two runs of rows."""
-    for i in range(span[0], span[1]):
+    for i in range(np.uint64(span[0]), np.uint64(span[1])):
         out[i] += scale * a[i]
-    for i in range(span[2], span[3]):
+    for i in range(np.uint64(span[2]), np.uint64(span[3])):
         out[i] += scale * a[i]
 
 
@@ -53,10 +53,11 @@ def add_rows(out, K, rows, d, count, span):
     t = 0
     while t + 4 <= count:
         d0, d1, d2, d3 = d[t + 1], d[t + 2], d[t + 3], d[t + 4]
-        r0, r1, r2, r3 = rows[t], rows[t + 1], rows[t + 2], rows[t + 3]
-        for part in range(2):
-            for i in range(span[2 * part], span[2 * part + 1]):
-                out[i] += (d0 * K[r0, i] + d1 * K[r1, i]) + (d2 * K[r2, i] + d3 * K[r3, i])
+        a, b, c, e = K[rows[t]], K[rows[t + 1]], K[rows[t + 2]], K[rows[t + 3]]
+        for i in range(np.uint64(span[0]), np.uint64(span[1])):
+            out[i] += (d0 * a[i] + d1 * b[i]) + (d2 * c[i] + d3 * e[i])
+        for i in range(np.uint64(span[2]), np.uint64(span[3])):
+            out[i] += (d0 * a[i] + d1 * b[i]) + (d2 * c[i] + d3 * e[i])
         t += 4
     while t < count:
         add_scaled(out, d[t + 1], K[rows[t]], span)

@@ -60,7 +60,7 @@ def target(v, i, side):
     return v[LOW, i] if side > 0 else v[HIGH, i]
 
 
-@jit
+@jit(allocates=False)
 def flush(v, s, inv):
     """Add to the inverse what is still to be added. O(m^2)."""
     if v[SCALARS, PENDING] != 0.0:

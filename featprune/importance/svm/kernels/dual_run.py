@@ -13,17 +13,15 @@ from featprune.importance.svm.dual_state import (
     BOX,
     BREAKPOINTS,
     COUNTS,
-    CUT,
     FEW,
     FREE,
+    GATHERED,
     HIGH,
-    LISTED,
     LOW,
     MARGIN,
     MEMBER,
     RESTING,
     SCALARS,
-    SLOP,
     SLOT,
     SPARE,
     STATE,
@@ -33,10 +31,7 @@ from featprune.importance.svm.dual_state import (
 from featprune.importance.svm.kernels._jit import inner, jit
 from featprune.importance.svm.kernels.dual_dot import row_dot, subtract_products
 from featprune.importance.svm.kernels.dual_fade import fade
-from featprune.importance.svm.kernels.dual_pick import (
-    distance,
-    pick,
-)
+from featprune.importance.svm.kernels.dual_pick import distance, pick, strike
 
 # why `run` came back
 DONE, FULL, LIST, UNSOUND = range(4)
@@ -44,7 +39,7 @@ DONE, FULL, LIST, UNSOUND = range(4)
 WORN = 1e3
 
 
-@jit
+@jit(allocates=False)
 def run(T, P, C, noted, noted_bias, out, criteria, steps, work, B):
     """Take up to `steps` steps, one unit each, to the optimum without it. All in place.
 
@@ -64,15 +59,15 @@ def run(T, P, C, noted, noted_bias, out, criteria, steps, work, B):
         Steps.
     why : int
         DONE; FULL if `rest` has no room for the next unit's features; LIST if the units must be
-        listed anew; UNSOUND if a problem must be settled (its BAD is set).
+        listed; UNSOUND if a problem must be settled (its BAD is set).
     """
     K = C.K
     for taken in range(steps):
         if C.metric.shape[0] > 0:
-            C.way[TRAVEL] += distance(P.V, P.spans, C.anchors[0], C.metric, work[4])
-            copy_betas(P.V, C.anchors[0])
-        at, smallest = pick(T, P.V, C, B)
-        if at < 0 or not is_least(P, C, np.sqrt(smallest), work[4]):
+            moved = distance(P.V, P.spans, C.anchor, C.metric, work[4])
+            C.way[TRAVEL] = C.way[GATHERED] + moved
+        at, smallest = pick(T, P, C, B)
+        if at < 0:
             return taken, LIST
         u = C.order[at]
         room = C.rest.shape[0] - (T.first[u + 1] - T.first[u])
@@ -87,9 +82,7 @@ def run(T, P, C, noted, noted_bias, out, criteria, steps, work, B):
             for i in range(noted.shape[2]):
                 noted[taken, k, i] = P.V[k, BETA, i]
         out[taken], criteria[taken] = u, smallest
-        last = C.count[LISTED] - 1
-        C.order[at], C.bound[at], C.slope[at] = C.order[last], C.bound[last], C.slope[last]
-        C.count[LISTED] = last
+        strike(C, at)
         C.gone[u] = True
         remove_unit(T, P, C, u, work)
         for k in range(P.V.shape[0]):
@@ -109,25 +102,7 @@ def worn(V):
     return most > WORN
 
 
-@inner
-def is_least(P, C, value, step):
-    """Say whether no unit that is not listed can have a smaller value. O(n^2) at most."""
-    room = (C.way[CUT] - value) / C.norm[-1] - C.way[SLOP]
-    if room > C.way[TRAVEL]:
-        return True
-    # as the crow flies it may be less
-    return C.metric.shape[0] > 0 and room > distance(P.V, P.spans, C.anchors[1], C.metric, step)
-
-
-@inner
-def copy_betas(V, out):
-    """Write the coefficients of all problems to `out`."""
-    for k in range(V.shape[0]):
-        for i in range(V.shape[2]):
-            out[k, i] = V[k, BETA, i]
-
-
-@jit
+@jit(allocates=False)
 def remove_units(T, P, C, units, work):
     """Fade several units out of all problems, one after the other; problems may be BAD then."""
     for u in units:
@@ -199,7 +174,7 @@ def load_feature(XT, start, row, value, j, x):
         x[row[e]] += value[e]
 
 
-@jit
+@jit(allocates=False)
 def middle_bias(v, s, span):
     """Return the bias; where all samples are bound, the middle of those that are optimal.
 

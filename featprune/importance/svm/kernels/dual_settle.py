@@ -44,8 +44,11 @@ from featprune.importance.svm.kernels.dual_free import (
     target,
 )
 
+# Not literals, for each of which numba would compile all functions that they are passed to anew.
+RESTS, NONE, NO = np.int64(0), np.int64(-1), np.bool_(False)
 
-@jit
+
+@jit(allocates=False)
 def compute_margins(v, span, K, work, start, row, value, alive):
     """Write ``(K + ridge) beta + bias`` to the margins.
 
@@ -71,7 +74,7 @@ def compute_margins(v, span, K, work, start, row, value, alive):
             v[MARGIN, i] = full[i] + v[RIDGE, i] * beta[i] + v[SCALARS, BIAS]
 
 
-@jit
+@jit(allocates=False)
 def place(v, s, span):
     """Say of each sample whether it is at zero, between, or at its bound; none is free yet.
 
@@ -92,7 +95,7 @@ def place(v, s, span):
     return inside
 
 
-@jit
+@jit(allocates=False)
 def gather(v, s, inv, span, K, rest, work):
     """Make the free set of the samples strictly between zero and their bound. O(m^3).
 
@@ -110,7 +113,7 @@ def gather(v, s, inv, span, K, rest, work):
             side = s[STATE, i]
             if abs(side) != 1 or s[SLOT, i] >= 0:
                 continue
-            if not enter(v, s, inv, K, rest, 0, 0.0, i, side, work[0], work[1]):
+            if not enter(v, s, inv, K, rest, RESTS, 0.0, i, side, work[0], work[1]):
                 return False
     return True
 
@@ -125,7 +128,7 @@ def clip(v, i):
         v[BETA, i] = v[BOX, i] if beta > 0.0 else -v[BOX, i]
 
 
-@jit
+@jit(allocates=False)
 def settle(v, s, inv, span, K, rest, tol, max_moves, work):
     """Bring one problem to its optimum from a feasible point whose margins are known.
 
@@ -229,7 +232,7 @@ def newton_step(v, s, inv, span, K, rest, work):
     m = s[COUNTS, FREE] + 1
     d, full = work[1], work[3]
     symmetric_product(inv, m, work[0], d)
-    limit, first, at_zero = 1.0, -1, False
+    limit, first, at_zero = 1.0, NONE, NO
     if m > 2 or not s[COUNTS, BORDERED]:
         for t in range(m - 1):
             i = s[MEMBER, t]
@@ -261,7 +264,7 @@ def remove(v, s, inv, K, rest, t, at_zero, work):
         s[COUNTS, BAD] = 1
         return
     if s[COUNTS, BORDERED] and s[COUNTS, FREE] == 1:
-        keep_last(v, s, inv, K, rest, 0, 0.0)
+        keep_last(v, s, inv, K, rest, RESTS, 0.0)
 
 
 @inner
@@ -270,7 +273,7 @@ def bring_in(v, s, inv, span, K, rest, i, side, work):
     col, z, full = work[0], work[1], work[3]
     up = (s[STATE, i] == 0) == (side > 0)
     while True:
-        complement, size = schur(v, s, inv, K, rest, 0, 0.0, i, col, z)
+        complement, size = schur(v, s, inv, K, rest, RESTS, 0.0, i, col, z)
         slack = target(v, i, side) - v[MARGIN, i]
         if (slack > 0.0) != up:
             # rounding has brought it past where it fits: the next look at it decides
