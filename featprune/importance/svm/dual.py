@@ -227,6 +227,8 @@ class Dual:
             self._refresh()
 
     def _take_off_rest(self) -> None:
+        if not self.C.count[RESTING]:
+            return
         part = self.C.rest[: self.C.count[RESTING]]
         self.C.K[...] -= part.T @ part
         self.C.count[RESTING] = 0

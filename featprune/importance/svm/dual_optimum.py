@@ -53,7 +53,7 @@ def settle(T: Table, P: Problems, C: Course, k: int, left: int, work: np.ndarray
     v, s, inv, span = P.V[k], P.S[k], P.inv[k], P.spans[k]
     features = (T.start, T.row, T.value, C.alive[: C.count[ALIVE]])
     v[SCALARS, WEAR] = 0.0
-    flush(v, s, inv)
+    flush(s, inv)
     if not (np.isfinite(v[:2]).all() and np.isfinite(v[SCALARS, BIAS])):
         v[:2] = v[SCALARS, BIAS] = 0.0
         s[COUNTS, BAD] = True
@@ -102,7 +102,7 @@ def _gather(P: Problems, C: Course, k: int, work: np.ndarray) -> None:
     v, s, inv, span = P.V[k], P.S[k], P.inv[k], P.spans[k]
     kernel.place(v, s, span)
     free = np.flatnonzero(np.abs(s[STATE]) == 1)
-    if _FEW_FREE < len(free) < inv.shape[1]:
+    if _FEW_FREE < len(free) < inv.shape[1] - 1:
         bordered, m = s[COUNTS, BORDERED], len(free) + 1
         system = np.full((m, m), float(bordered))
         system[0, 0] = 1.0 - bordered

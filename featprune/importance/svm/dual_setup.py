@@ -15,6 +15,7 @@ from featprune.importance.svm.dual_state import (
     CONSTANT,
     COUNTS,
     FEW,
+    HELD,
     HIGH,
     LOW,
     RIDGE,
@@ -164,7 +165,7 @@ def make_problems(
         most = min(most, n_features + (scale != 0.0) + 1)
     S[:, COUNTS, BORDERED], S[:, COUNTS, BAD] = bordered, True
     V[:, SCALARS, CONSTANT] = scale**2
-    return Problems(V, S, np.zeros((len(problems), most + 2, most + 1)), spans)
+    return Problems(V, S, np.zeros((len(problems), most + 1 + HELD, most + 2)), spans)
 
 
 def make_course(T: Table, P: Problems, scale: float) -> Course:

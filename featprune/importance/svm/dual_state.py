@@ -16,16 +16,18 @@ FEW = 512
 # the kernel
 BETA, MARGIN, LOW, HIGH, BOX, RIDGE = range(6)
 SCALARS = 6
-# Places of ``v[SCALARS]``: the bias, the factor of what is still to be added to the inverse, what a
-# penalised bias adds to each entry of the kernel, and by how much rounding in the inverse has grown
-BIAS, PENDING, CONSTANT, WEAR = range(4)
+# Places of ``v[SCALARS]``: the bias, what a penalised bias adds to each entry of the kernel, and by
+# how much rounding in the inverse has grown
+BIAS, CONSTANT, WEAR = range(3)
 # Rows of `Problems.S`, s for one problem: where a sample is (0 at zero, 1 or -1 between zero and
 # its bound of that sign, and so in the free set, 2 or -2 at its bound); its place in the free set
 # or -1; the free set
 STATE, SLOT, MEMBER, COUNTS = range(4)
 # Places of ``s[COUNTS]``: samples in the free set; whether the bias is a free variable; whether
-# arithmetic gave out, or the problem was not solved yet
-FREE, BORDERED, BAD = range(3)
+# arithmetic gave out, or the problem was not solved yet; how many vectors the inverse holds back
+FREE, BORDERED, BAD, PENDING = range(4)
+# How many it may hold back.
+HELD = 8
 # Places of `Course.count`: features whose kernel is still to be taken off; units listed, how many
 # of them are near, and of those in the sketch; looks for the next unit since the near ones were
 # gathered; criteria computed; breakpoints; features of a sparse table that are left
@@ -75,9 +77,9 @@ class Problems(NamedTuple):
         rows not taken are zero.
     S : ndarray of shape (n_problems, 4, n), int
         State of each row, its place among the free ones or -1, the free ones, and counts.
-    inv : ndarray of shape (n_problems, most free + 2, most free + 1)
+    inv : ndarray of shape (n_problems, most free + 1 + HELD, most free + 2)
         Inverse of ``[[0, 1'], [1, K_FF + ridge]]`` for the free rows F, without the border
-        where the bias is penalised; the last row is a vector apart.
+        where the bias is penalised; the last rows and the last column see `dual_free`.
     spans : ndarray of shape (n_problems, 4), int
         The two runs of rows, the second one empty or not.
     """

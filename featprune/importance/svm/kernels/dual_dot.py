@@ -104,32 +104,6 @@ def add_outer(S, m, scale, v):
                 S[r, c] += a * v[c]
 
 
-@inner
-def add_outer_and_multiply(S, m, scale, late, v, out):
-    """Do both at one pass through S: add ``scale * late late'``, then ``out = S v``. O(m^2)."""
-    for c in range(m):
-        out[c] = 0.0
-    r = 0
-    while r + 4 <= m:
-        a0, a1 = scale * late[r], scale * late[r + 1]
-        a2, a3 = scale * late[r + 2], scale * late[r + 3]
-        v0, v1, v2, v3 = v[r], v[r + 1], v[r + 2], v[r + 3]
-        for c in range(m):
-            b = late[c]
-            s0, s1 = S[r, c] + a0 * b, S[r + 1, c] + a1 * b
-            s2, s3 = S[r + 2, c] + a2 * b, S[r + 3, c] + a3 * b
-            S[r, c], S[r + 1, c], S[r + 2, c], S[r + 3, c] = s0, s1, s2, s3
-            out[c] += (v0 * s0 + v1 * s1) + (v2 * s2 + v3 * s3)
-        r += 4
-    while r < m:
-        a0, v0 = scale * late[r], v[r]
-        for c in range(m):
-            s0 = S[r, c] + a0 * late[c]
-            S[r, c] = s0
-            out[c] += v0 * s0
-        r += 1
-
-
 @inner(fastmath={"reassoc", "contract", "nsz"})
 def block_form(M, e, top, bottom, left, right):
     """Return ``e[top:bottom] @ M[top:bottom, left:right] @ e[left:right]``, 4 rows at a time."""

@@ -17,7 +17,6 @@ from featprune.importance.svm.dual_state import (
     FREE,
     MARGIN,
     MEMBER,
-    PENDING,
     SCALARS,
     SLOT,
     STATE,
@@ -25,18 +24,17 @@ from featprune.importance.svm.dual_state import (
 )
 from featprune.importance.svm.kernels._jit import inner
 from featprune.importance.svm.kernels.dual_dot import (
-    add_outer,
-    add_outer_and_multiply,
     add_rows,
     add_scaled,
     span_dot,
     sparse_product,
-    symmetric_product,
 )
 from featprune.importance.svm.kernels.dual_free import (
+    add_later,
     diagonal,
     drop,
     enter,
+    multiply,
     park,
     stand_in,
     target,
@@ -82,12 +80,11 @@ def fade(v, s, inv, span, K, rest, n_rest, work, start, row, value, alive):
     -----
     O(m^2 + m (n - m)) a breakpoint, m free samples of n.
     """
-    x, d, late = rest[n_rest], work[1], inv[-1]
+    x, d = rest[n_rest], work[1]
     share, gone, travel = 1.0, 0.0, 0.0
     idle = 0
     for event in range(100 + 10 * v.shape[1]):
-        m = s[COUNTS, FREE] + 1
-        q = direction(v, s, inv, x, work[0], d)
+        q = direction(s, inv, x, work[0], d)
         w = span_dot(x, v[BETA], span)
         remaining = 1.0 - share * q
         limit = share * abs(w) / remaining if remaining > _SINGULAR else np.inf
@@ -112,10 +109,8 @@ def fade(v, s, inv, span, K, rest, n_rest, work, start, row, value, alive):
             travel += limit * np.sqrt(max(q, 0.0))
             idle = 0
         if kind == 0:
-            v[SCALARS, PENDING] = share / remaining
+            add_later(s, inv, share / remaining, d)
             v[SCALARS, WEAR] += 1.0 / remaining
-            for c in range(m):
-                late[c] = d[c]
             return event, travel
         idle += 1
         h = min(limit / (abs(w) + limit * q), share) if limit > 0.0 else 0.0
@@ -123,7 +118,7 @@ def fade(v, s, inv, span, K, rest, n_rest, work, start, row, value, alive):
             return -1, travel
         v[SCALARS, WEAR] += 1.0 / (1.0 - h * q)
         if h > 0.0:
-            add_outer(inv, m, h / (1.0 - h * q), d)
+            add_later(s, inv, h / (1.0 - h * q), d)
         share -= h
         gone += h
         if not exchange(v, s, inv, K, rest, n_rest, gone, kind, which, work):
@@ -132,17 +127,13 @@ def fade(v, s, inv, span, K, rest, n_rest, work, start, row, value, alive):
 
 
 @inner
-def direction(v, s, inv, x, u, d):
-    """Fill ``u = [0, x_F]`` and ``d = inv u``, the inverse brought up to date; return ``u'd``."""
+def direction(s, inv, x, u, d):
+    """Fill ``u = [0, x_F]`` and ``d = inv u``; return ``u'd``."""
     m = s[COUNTS, FREE] + 1
     u[0] = 0.0
     for t in range(m - 1):
         u[t + 1] = x[s[MEMBER, t]]
-    if v[SCALARS, PENDING] != 0.0:
-        add_outer_and_multiply(inv, m, v[SCALARS, PENDING], inv[-1], u, d)
-        v[SCALARS, PENDING] = 0.0
-    else:
-        symmetric_product(inv, m, u, d)
+    multiply(s, inv, u, d)
     q = 0.0
     for t in range(1, m):
         q += u[t] * d[t]

@@ -4,10 +4,11 @@ Arguments that all of these share, views of `svm/dual_state.py`'s arrays for one
 
 v : float64 of shape (7, n), see BETA and the rest; changed in place
 s : int64 of shape (4, n), see STATE and the rest; changed in place
-inv : float64 of shape (most + 2, most + 1), in its first ``n_free + 1`` rows and columns the
-    inverse of ``[[0, 1'], [1, K_FF]]``, row ``1 + t`` being ``members[t]``, with zeros in row and
-    column 0 where the bias is no free variable. Its last row is `late`:
-    ``PENDING * late late'`` is still to be added
+inv : float64 of shape (most + 1 + HELD, most + 2), in its first ``n_free + 1`` rows and columns
+    the inverse of ``[[0, 1'], [1, K_FF]]``, row ``1 + t`` being ``members[t]``, with zeros in row
+    and column 0 where the bias is no free variable. The last rows hold vectors a with a scale
+    each, in the last column: ``scale * a a'`` is still to be added. To read the inverse is
+    cheaper than to change it, and several changes at once are cheaper than one by one
 K, rest, n_rest, gone : the kernel is ``K - sum_t<n_rest rest[t] rest[t]' - gone * x x'``, where
     ``x = rest[n_rest]`` is the feature that is on its way out
 """
@@ -23,6 +24,7 @@ from featprune.importance.svm.dual_state import (
     BOX,
     COUNTS,
     FREE,
+    HELD,
     HIGH,
     LOW,
     MARGIN,
@@ -35,7 +37,7 @@ from featprune.importance.svm.dual_state import (
     WEAR,
 )
 from featprune.importance.svm.kernels._jit import inner, jit
-from featprune.importance.svm.kernels.dual_dot import add_outer, symmetric_product
+from featprune.importance.svm.kernels.dual_dot import add_outer, dot, symmetric_product
 
 # A sample whose Schur complement is smaller than this, relative to the terms that it is the
 # difference of, lies in the span of the free ones.
@@ -61,11 +63,52 @@ def target(v, i, side):
 
 
 @jit(allocates=False)
-def flush(v, s, inv):
-    """Add to the inverse what is still to be added. O(m^2)."""
-    if v[SCALARS, PENDING] != 0.0:
-        add_outer(inv, s[COUNTS, FREE] + 1, v[SCALARS, PENDING], inv[-1])
-        v[SCALARS, PENDING] = 0.0
+def flush(s, inv):
+    """Add the vectors that are held back to the inverse, four at a time. O(m^2) each."""
+    m, r, stop = s[COUNTS, FREE] + 1, inv.shape[0] - HELD, inv.shape[0] - HELD + s[COUNTS, PENDING]
+    while r + 4 <= stop:
+        a, b, c, d = inv[r], inv[r + 1], inv[r + 2], inv[r + 3]
+        for i in range(m):
+            row = inv[i]
+            a_i, b_i, c_i, d_i = a[-1] * a[i], b[-1] * b[i], c[-1] * c[i], d[-1] * d[i]
+            for j in range(m):
+                row[j] += (a_i * a[j] + b_i * b[j]) + (c_i * c[j] + d_i * d[j])
+        r += 4
+    while r < stop:
+        add_outer(inv, m, inv[r, -1], inv[r])
+        r += 1
+    s[COUNTS, PENDING] = 0
+
+
+@inner
+def add_later(s, inv, scale, a):
+    """Note that ``scale * a a'`` is to be added to the inverse. O(m), O(m^2) now and then."""
+    if s[COUNTS, PENDING] == HELD:
+        flush(s, inv)
+    row = inv[inv.shape[0] - HELD + s[COUNTS, PENDING]]
+    for c in range(s[COUNTS, FREE] + 1):
+        row[c] = a[c]
+    row[-1] = scale
+    s[COUNTS, PENDING] += 1
+
+
+@inner
+def multiply(s, inv, u, out):
+    """Write the product of the inverse with `u` to `out`. O(m^2)."""
+    m = s[COUNTS, FREE] + 1
+    symmetric_product(inv, m, u, out)
+    first = inv.shape[0] - HELD
+    for r in range(first, first + s[COUNTS, PENDING]):
+        a = inv[r]
+        along = a[-1] * dot(a, u, 0, m)
+        for c in range(m):
+            out[c] += along * a[c]
+
+
+@inner
+def has_room(s, inv):
+    """Say whether there is room for another free sample."""
+    return s[COUNTS, FREE] + 2 <= inv.shape[1] - 1
 
 
 @inner
@@ -82,13 +125,17 @@ def drop(v, s, inv, t, work):
 
     Returns whether the inverse allowed it; if not, it must be made anew.
     """
-    if not abs(inv[t + 1, t + 1]) > 1e-200:
-        return False
-    m = s[COUNTS, FREE] + 1
-    last = s[COUNTS, FREE] - 1
+    m, last = s[COUNTS, FREE] + 1, s[COUNTS, FREE] - 1
+    first, stop = inv.shape[0] - HELD, inv.shape[0] - HELD + s[COUNTS, PENDING]
     for c in range(m):
         work[c] = inv[t + 1, c]
-    add_outer(inv, m, -1.0 / work[t + 1], work)
+    for r in range(first, stop):
+        along = inv[r, -1] * inv[r, t + 1]
+        for c in range(m):
+            work[c] += along * inv[r, c]
+    if not abs(work[t + 1]) > 1e-200:
+        return False
+    add_later(s, inv, -1.0 / work[t + 1], work)
     s[SLOT, s[MEMBER, t]] = -1
     if t != last:
         for c in range(m):
@@ -96,6 +143,8 @@ def drop(v, s, inv, t, work):
         inv[t + 1, t + 1] = inv[last + 1, last + 1]
         for c in range(m):
             inv[c, t + 1] = inv[t + 1, c]
+        for r in range(first, first + s[COUNTS, PENDING]):
+            inv[r, t + 1] = inv[r, last + 1]
         s[MEMBER, t] = s[MEMBER, last]
         s[SLOT, s[MEMBER, t]] = t
     s[COUNTS, FREE] = last
@@ -110,7 +159,7 @@ def stand_in(s, inv, i, side, k_ii):
     s[MEMBER, 0] = i
     s[SLOT, i] = 0
     s[STATE, i] = side
-    s[COUNTS, FREE] = 1
+    s[COUNTS, FREE], s[COUNTS, PENDING] = 1, 0
     inv[0, 0] = -k_ii
     inv[0, 1] = 1.0
     inv[1, 0] = 1.0
@@ -136,7 +185,7 @@ def schur(v, s, inv, K, rest, n_rest, gone, i, col, z):
             k_ii -= x_i * x_i
             for t in range(m):
                 col[t + 1] -= x_i * rest[r, s[MEMBER, t]]
-    symmetric_product(inv, m + 1, col, z)
+    multiply(s, inv, col, z)
     complement = k_ii
     size = abs(k_ii)
     for c in range(m + 1):
@@ -147,17 +196,21 @@ def schur(v, s, inv, K, rest, n_rest, gone, i, col, z):
 
 @inner
 def append(s, inv, i, side, z, complement):
-    """Border the inverse with sample `i`; `z` as filled by `schur`. O(m^2)."""
+    """Border the inverse with sample `i`; `z` as filled by `schur`, its next entry is set. O(m)."""
+    if s[COUNTS, PENDING] == HELD:
+        flush(s, inv)
     m = s[COUNTS, FREE] + 1
-    add_outer(inv, m, 1.0 / complement, z)
-    for c in range(m):
-        inv[m, c] = -z[c] / complement
-        inv[c, m] = inv[m, c]
-    inv[m, m] = 1.0 / complement
+    for c in range(m + 1):
+        inv[m, c] = inv[c, m] = 0.0
+    first = inv.shape[0] - HELD
+    for r in range(first, first + s[COUNTS, PENDING]):
+        inv[r, m] = 0.0
     s[MEMBER, m - 1] = i
     s[SLOT, i] = m - 1
     s[STATE, i] = side
     s[COUNTS, FREE] = m
+    z[m] = -1.0
+    add_later(s, inv, 1.0 / complement, z)
 
 
 @inner
@@ -171,7 +224,7 @@ def enter(v, s, inv, K, rest, n_rest, gone, i, side, col, z):
     Returns True unless the arithmetic failed to make room.
     """
     complement, size = schur(v, s, inv, K, rest, n_rest, gone, i, col, z)
-    if complement > DEPENDENT * size and s[COUNTS, FREE] + 2 <= inv.shape[1]:
+    if complement > DEPENDENT * size and has_room(s, inv):
         v[SCALARS, WEAR] += size / complement
         append(s, inv, i, side, z, complement)
         return True

@@ -1,6 +1,6 @@
 """The exact optimum of one problem on a kernel that stands still. Arguments as in `dual_free`.
 
-Nothing is pending here: K is up to date, and so is the inverse.
+K is up to date: no feature is resting.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from featprune.importance.svm.dual_state import (
     LOW,
     MARGIN,
     MEMBER,
+    PENDING,
     RIDGE,
     SCALARS,
     SLOT,
@@ -29,7 +30,6 @@ from featprune.importance.svm.kernels._jit import inner, jit
 from featprune.importance.svm.kernels.dual_dot import (
     add_scaled,
     sparse_product,
-    symmetric_product,
 )
 from featprune.importance.svm.kernels.dual_fade import keep_last
 from featprune.importance.svm.kernels.dual_free import (
@@ -37,6 +37,8 @@ from featprune.importance.svm.kernels.dual_free import (
     append,
     drop,
     enter,
+    has_room,
+    multiply,
     park,
     schur,
     slide,
@@ -80,7 +82,7 @@ def place(v, s, span):
 
     Returns the sample that is furthest from zero and its bound.
     """
-    s[COUNTS, FREE] = 0
+    s[COUNTS, FREE] = s[COUNTS, PENDING] = 0
     inside, most = -1, -1.0
     for part in range(2):
         for i in range(span[2 * part], span[2 * part + 1]):
@@ -231,7 +233,7 @@ def newton_step(v, s, inv, span, K, rest, work):
     """
     m = s[COUNTS, FREE] + 1
     d, full = work[1], work[3]
-    symmetric_product(inv, m, work[0], d)
+    multiply(s, inv, work[0], d)
     limit, first, at_zero = 1.0, NONE, NO
     if m > 2 or not s[COUNTS, BORDERED]:
         for t in range(m - 1):
@@ -278,7 +280,7 @@ def bring_in(v, s, inv, span, K, rest, i, side, work):
         if (slack > 0.0) != up:
             # rounding has brought it past where it fits: the next look at it decides
             slack = 0.0
-        dependent = complement <= DEPENDENT * size or s[COUNTS, FREE] + 2 > inv.shape[1]
+        dependent = complement <= DEPENDENT * size or not has_room(s, inv)
         reach = np.inf if dependent else abs(slack) / complement
         before = v[BETA, i]
         first, at_zero = slide(v, s, i, side, z, reach, up)
