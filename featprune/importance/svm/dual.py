@@ -16,9 +16,7 @@ from featprune.importance.svm.dual_state import (
     COUNTS,
     FEW,
     RESTING,
-    SCALARS,
     SPARE,
-    WEAR,
 )
 from featprune.importance.svm.problems import Problem
 
@@ -84,7 +82,7 @@ class Dual:
         if held_out is not None:
             self.held = setup.make_held_out(self.T, held_out)
             self.K_held = self._held_kernel(np.arange(n_features))
-        self.work = np.zeros((5, n + 2))
+        self.work = np.zeros((7, n + 2))
         self.B = np.zeros((len(problems), n))
         self.C.way[SPARE] = _STALE * self._trace()
         self.since = 0
@@ -222,7 +220,7 @@ class Dual:
         self.since += len(features)
         if 2 * self.C.count[RESTING] >= len(self.C.rest):
             self._take_off_rest()
-        due = self.since >= _REFRESH or (self.P.V[:, SCALARS, WEAR] > kernel.WORN).any()
+        due = self.since >= _REFRESH or kernel.worn(self.P.V)
         if due or self.P.S[:, COUNTS, BAD].any() or self.C.way[SPARE] < 0.0:
             self._refresh()
 

@@ -44,7 +44,7 @@ def settle(T: Table, P: Problems, C: Course, k: int, left: int, work: np.ndarray
     k : int
     left : int
         Units that are left, for the warning.
-    work : ndarray of shape (5, n + 2)
+    work : ndarray of shape (7, n + 2)
         Scratch.
     """
     from featprune.importance.svm.kernels import dual_settle as kernel

@@ -15,8 +15,10 @@ from featprune.importance.svm.dual_state import (
     CONSTANT,
     COUNTS,
     FREE,
+    HELD,
     MARGIN,
     MEMBER,
+    PENDING,
     SCALARS,
     SLOT,
     STATE,
@@ -26,10 +28,14 @@ from featprune.importance.svm.kernels._jit import inner
 from featprune.importance.svm.kernels.dual_dot import (
     add_rows,
     add_scaled,
+    dot,
     span_dot,
     sparse_product,
 )
 from featprune.importance.svm.kernels.dual_free import (
+    FAILED,
+    INVOLVED,
+    SIMPLE,
     add_later,
     diagonal,
     drop,
@@ -48,6 +54,8 @@ STILL = 1e-11
 # Samples that may in a row meet their bounds without any way gone: among many equal rows they
 # could do so for ever, and are better sorted out at once, when the feature has left.
 _IDLE = 30
+# Times in a row that a direction follows from the last one, before rounding is cleared away.
+_FOLLOWED = 16
 
 
 @inner
@@ -61,7 +69,7 @@ def fade(v, s, inv, span, K, rest, n_rest, work, start, row, value, alive):
 
     Parameters
     ----------
-    work : ndarray of shape (4, n + 2 or more)
+    work : ndarray of shape (7, n + 2)
         Scratch.
     start, row, value : ndarray
         A sparse table, a feature a row.
@@ -82,9 +90,11 @@ def fade(v, s, inv, span, K, rest, n_rest, work, start, row, value, alive):
     """
     x, d = rest[n_rest], work[1]
     share, gone, travel = 1.0, 0.0, 0.0
-    idle = 0
+    idle = followed = 0
     for event in range(100 + 10 * v.shape[1]):
-        q = direction(s, inv, x, work[0], d)
+        if followed == 0:
+            multiply_feature(s, inv, x, work[0], d)
+        q = dot(work[0], d, 1, s[COUNTS, FREE] + 1)
         w = span_dot(x, v[BETA], span)
         remaining = 1.0 - share * q
         limit = share * abs(w) / remaining if remaining > _SINGULAR else np.inf
@@ -119,25 +129,24 @@ def fade(v, s, inv, span, K, rest, n_rest, work, start, row, value, alive):
         v[SCALARS, WEAR] += 1.0 / (1.0 - h * q)
         if h > 0.0:
             add_later(s, inv, h / (1.0 - h * q), d)
+            for c in range(s[COUNTS, FREE] + 1):
+                d[c] /= 1.0 - h * q
         share -= h
         gone += h
-        if not exchange(v, s, inv, K, rest, n_rest, gone, kind, which, work):
+        how = exchange(v, s, inv, K, rest, n_rest, gone, kind, which, work)
+        if how == FAILED:
             return -1, travel
+        followed = followed + 1 if how == SIMPLE and followed < _FOLLOWED else 0
     return -1, travel
 
 
 @inner
-def direction(s, inv, x, u, d):
-    """Fill ``u = [0, x_F]`` and ``d = inv u``; return ``u'd``."""
-    m = s[COUNTS, FREE] + 1
+def multiply_feature(s, inv, x, u, d):
+    """Fill ``u = [0, x_F]`` and ``d = inv u``. O(m^2)."""
     u[0] = 0.0
-    for t in range(m - 1):
+    for t in range(s[COUNTS, FREE]):
         u[t + 1] = x[s[MEMBER, t]]
     multiply(s, inv, u, d)
-    q = 0.0
-    for t in range(1, m):
-        q += u[t] * d[t]
-    return q
 
 
 @inner
@@ -261,21 +270,44 @@ def advance(v, s, span, d, rate, c):
 
 @inner
 def exchange(v, s, inv, K, rest, n_rest, gone, kind, which, work):
-    """Let the sample of a breakpoint into the free set (kind 3, -3) or out of it (1, 2)."""
+    """Let the sample of a breakpoint into the free set (kind 3, -3) or out of it (1, 2).
+
+    Returns
+    -------
+    how : int
+        FAILED; SIMPLE if ``u, d = work[:2]`` are those of the new free set, which takes O(m);
+        INVOLVED if they are to be computed anew.
+    """
+    u, d, column = work[0], work[1], work[6]
     if abs(kind) == 3:
         side = 1 if kind > 0 else -1
         v[MARGIN, which] = target(v, which, side)
-        return enter(v, s, inv, K, rest, n_rest, gone, which, side, work[0], work[1])
+        how = enter(v, s, inv, K, rest, n_rest, gone, which, side, work[5], column)
+        if how == SIMPLE:
+            # the inverse was bordered with [column, -1]
+            m = s[COUNTS, FREE]
+            u[m], d[m] = rest[n_rest, which], 0.0
+            along = inv[inv.shape[0] - HELD + s[COUNTS, PENDING] - 1, -1]
+            along *= dot(column, u, 0, m + 1)
+            for c in range(m + 1):
+                d[c] += along * column[c]
+        return how
     i = s[MEMBER, which]
     if s[COUNTS, BORDERED] and s[COUNTS, FREE] == 1:
-        return False
+        return FAILED
     v[MARGIN, i] = target(v, i, s[STATE, i])
     park(v, s, i, kind == 1)
-    if not drop(v, s, inv, which, work[0]):
-        return False
+    if not drop(v, s, inv, which, column):
+        return FAILED
     if s[COUNTS, BORDERED] and s[COUNTS, FREE] == 1:
         keep_last(v, s, inv, K, rest, n_rest, gone)
-    return True
+        return INVOLVED
+    last = s[COUNTS, FREE] + 1
+    along = d[which + 1] / column[which + 1]
+    for c in range(last + 1):
+        d[c] -= along * column[c]
+    u[which + 1], d[which + 1] = u[last], d[last]
+    return SIMPLE
 
 
 @inner

@@ -42,6 +42,8 @@ from featprune.importance.svm.kernels.dual_dot import add_outer, dot, symmetric_
 # A sample whose Schur complement is smaller than this, relative to the terms that it is the
 # difference of, lies in the span of the free ones.
 DEPENDENT = 1e-10
+# How a sample was let in or out, see `enter`.
+FAILED, SIMPLE, INVOLVED = range(3)
 
 
 @inner
@@ -221,33 +223,34 @@ def enter(v, s, inv, K, rest, n_rest, gone, i, side, col, z):
     ``beta_i += t, (bias, beta_F) -= t z`` no margin moves. It is followed until a free sample
     meets its bound and makes room, or until `i` has crossed to its other bound.
 
-    Returns True unless the arithmetic failed to make room.
+    Returns SIMPLE if the inverse was only bordered, with ``[z, -1]``; INVOLVED if more happened;
+    FAILED if the arithmetic didn't make room.
     """
     complement, size = schur(v, s, inv, K, rest, n_rest, gone, i, col, z)
     if complement > DEPENDENT * size and has_room(s, inv):
         v[SCALARS, WEAR] += size / complement
         append(s, inv, i, side, z, complement)
-        return True
+        return SIMPLE
     up = v[BETA, i] < 0.5 * (lower(v, i, side) + upper(v, i, side))
     first, at_zero = slide(v, s, i, side, z, np.inf, up)
     if first < 0:
         s[STATE, i] = 0 if at_zero else 2 * side
-        return True
+        return INVOLVED
     c = s[MEMBER, first]
     v[MARGIN, c] = target(v, c, s[STATE, c])
     park(v, s, c, at_zero)
     if s[COUNTS, BORDERED] and s[COUNTS, FREE] == 1:
         k_ii = diagonal(v, K, rest, n_rest, gone, i)
         stand_in(s, inv, i, side, k_ii)
-        return True
+        return INVOLVED
     if not drop(v, s, inv, first, col):
-        return False
+        return FAILED
     complement, size = schur(v, s, inv, K, rest, n_rest, gone, i, col, z)
     if complement <= 1e-14 * size:
-        return False
+        return FAILED
     v[SCALARS, WEAR] += size / complement
     append(s, inv, i, side, z, complement)
-    return True
+    return INVOLVED
 
 
 @inner

@@ -35,8 +35,9 @@ from featprune.importance.svm.kernels.dual_pick import distance, pick, strike
 
 # why `run` came back
 DONE, FULL, LIST, UNSOUND = range(4)
-# Growth of the rounding in an inverse at which it is cleared away.
-WORN = 1e3
+# Growth of the rounding in an inverse at which it is cleared away, which costs O(n^2): at least so
+# much, or so much a row.
+WORN, WORN_A_ROW = 1e3, 10.0
 
 
 @jit(allocates=False)
@@ -50,7 +51,7 @@ def run(T, P, C, noted, noted_bias, out, criteria, steps, work, B):
         Where to note the models that are left; of shape (0, 0, 0) if that is not needed.
     out, criteria : ndarray of shape (steps,)
         Where to note the units that leave, and their criteria.
-    work, B : ndarray of shape (5, n + 2), (n_problems, n)
+    work, B : ndarray of shape (7, n + 2), (n_problems, n)
         Scratch.
 
     Returns
@@ -93,13 +94,13 @@ def run(T, P, C, noted, noted_bias, out, criteria, steps, work, B):
     return steps, DONE
 
 
-@inner
+@jit(allocates=False)
 def worn(V):
     """Say whether rounding has grown too much in the inverse of a problem."""
     most = 0.0
     for k in range(V.shape[0]):
         most = max(most, V[k, SCALARS, WEAR])
-    return most > WORN
+    return most > max(WORN, WORN_A_ROW * V.shape[2])
 
 
 @jit(allocates=False)

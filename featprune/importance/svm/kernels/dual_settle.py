@@ -34,6 +34,7 @@ from featprune.importance.svm.kernels.dual_dot import (
 from featprune.importance.svm.kernels.dual_fade import keep_last
 from featprune.importance.svm.kernels.dual_free import (
     DEPENDENT,
+    FAILED,
     append,
     drop,
     enter,
@@ -115,7 +116,7 @@ def gather(v, s, inv, span, K, rest, work):
             side = s[STATE, i]
             if abs(side) != 1 or s[SLOT, i] >= 0:
                 continue
-            if not enter(v, s, inv, K, rest, RESTS, 0.0, i, side, work[0], work[1]):
+            if enter(v, s, inv, K, rest, RESTS, 0.0, i, side, work[0], work[1]) == FAILED:
                 return False
     return True
 
