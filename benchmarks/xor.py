@@ -1,16 +1,19 @@
 """In how many draws does SVM-RFE find both columns of an XOR among 50 columns of noise?
 
-Run `python benchmarks/xor.py`; about a minute. The label is the sign of the product of the
-first two columns, so neither says anything alone. They are -1 or +1 ("corners") among noise
-from a standard normal, or all columns are uniform on [-1, 1] ("square"). C = 10; gamma is
-1 / n_columns of all 52 columns, or scikit-learn's "scale" anew as columns go.
+    python benchmarks/xor.py [--write]
+
+About 20 seconds; --write puts the table into its section of RESULTS.md. The label is the sign of
+the product of the first two columns, so neither says anything alone. They are -1 or +1
+("corners") among noise from a standard normal, or all columns are uniform on [-1, 1] ("square").
+C = 10; gamma is 1 / n_columns of all 52 columns, or scikit-learn's "scale" anew as columns go.
 """
 
+import sys
 import time
 
 import numpy as np
+import report
 from clock import say
-from report import table
 
 from featprune.importance.svm.kernel import trace_kernel
 
@@ -58,11 +61,8 @@ def finds_both(X: np.ndarray, y: np.ndarray, **parameters: object) -> bool:
 
 
 def main() -> None:
-    """Print the table."""
+    """Print the table, and write it if told to."""
     started = time.process_time()
-    print(
-        f"Draws of {N_DRAWS} in which both columns of an XOR are found among {N_NOISE} of noise.\n"
-    )
     rows = []
     for layout in ("corners", "square"):
         for kernel, parameters in KERNELS.items():
@@ -74,8 +74,16 @@ def main() -> None:
                     row.append(str(found))
                 rows.append(row)
                 say(f"    {' | '.join(row)}")
-    print(table(["layout", "kernel", "way", *(f"n = {n}" for n in SIZES)], rows))
-    print(f"\n{time.process_time() - started:.0f} CPU s")
+    found = report.table(["layout", "kernel", "way", *(f"n = {n}" for n in SIZES)], rows)
+    text = (
+        f"Draws of {N_DRAWS} in which both columns of an XOR are found among {N_NOISE} of noise, "
+        f"by the number of rows.\n\n{found}"
+    )
+    print(f"{text}\n\n{time.process_time() - started:.0f} CPU s")
+    if "--write" in sys.argv[1:]:
+        head = "## Columns that matter only together\n\n`python benchmarks/xor.py --write`, what "
+        head += f"is drawn stands at the top of that file; {report.machine()}; {report.stamp()}."
+        report.write("xor", f"{head}\n\n{text}")
 
 
 if __name__ == "__main__":

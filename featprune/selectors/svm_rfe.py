@@ -49,7 +49,8 @@ class SVMRFE(EliminationSelector):
         at their means (Sanz et al. 2018).
     rescale_gamma : bool, default=False
         Whether a kernel's ``gamma="scale"`` is set anew on the features that are left at each
-        step. Otherwise gamma is that of all features to the end.
+        step. Otherwise gamma is that of all features to the end, as in the literature. True
+        finds more of the columns that matter only together, see benchmarks/RESULTS.md.
     standardize : bool, default=True
         Scale every feature to variance 1 (and mean 0, unless X is sparse) over the values that
         the training rows have, for the ranking alone. An SVM's weights depend on units.
