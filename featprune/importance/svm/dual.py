@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy.linalg import blas
 
 from featprune.importance.svm import dual_list, dual_optimum
 from featprune.importance.svm import dual_setup as setup
@@ -109,14 +110,21 @@ class Dual:
 
     def criteria(self, features: np.ndarray) -> np.ndarray:
         """Return the sum over problems of squared weights; O(n n_features n_problems)."""
-        betas = self.P.V[:, BETA]
+        weights = self.weights(features)
+        return np.square(weights[:, 0]) if weights.shape[1] == 1 else (weights**2).sum(axis=1)
+
+    def weights(self, features: np.ndarray) -> np.ndarray:
+        """Return the weights of features, (n_features, n_problems)."""
+        betas = self.P.V[:, BETA].T
         if not len(self.T.XT):
-            weights = setup.sparse_rows(self.T, self.n)[features] @ betas.T
-            return np.square(weights).sum(axis=1)
-        many = 2 * len(features) > len(self.T.XT)
-        weights = (self.T.XT if many else self.T.XT[features]) @ betas.T
-        squares = np.square(weights[:, 0]) if len(betas) == 1 else np.square(weights).sum(axis=1)
-        return squares[features] if many else squares
+            return setup.sparse_rows(self.T, self.n)[features] @ betas
+        if 2 * len(features) > len(self.T.XT):
+            return (self.T.XT @ betas)[features]
+        return self.T.XT[features] @ betas
+
+    def constants(self) -> np.ndarray:
+        """Return the weights of the constant feature that stands for the bias, (n_problems,)."""
+        return self.scale * self.P.V[:, BETA].sum(axis=1)
 
     def unit_criteria(self) -> np.ndarray:
         """Return the criterion of each unit, 0 of those that are gone."""
@@ -227,8 +235,9 @@ class Dual:
     def _take_off_rest(self) -> None:
         if not self.C.count[RESTING]:
             return
-        part = self.C.rest[: self.C.count[RESTING]]
-        self.C.K[...] -= part.T @ part
+        part = self.C.rest[: self.C.count[RESTING]].T
+        # in place: a product of its own would be a second matrix; K is its own transpose
+        blas.dgemm(-1.0, part, part, trans_b=True, beta=1.0, c=self.C.K.T, overwrite_c=True)
         self.C.count[RESTING] = 0
 
     def _refresh(self) -> None:

@@ -16,6 +16,9 @@ from featprune.importance.svm.trace import Trace
 
 # With more rows than this many times the features, a squared loss starts in the primal.
 _TALL = 3
+# The dual of a squared loss is left once so many times the features are no more than the samples
+# that matter: the primal's steps go astray where there are few more of these than features.
+_FEWER = 4
 # Rows above which a Gram matrix, half a gigabyte and more, is built only if nothing else will do.
 MOST_GRAM_ROWS = 8000
 
@@ -125,7 +128,7 @@ def _dual(
     total = len(protected) - floor
 
     def in_primal(dual: Dual) -> bool:
-        return squared and len(dual.features_left()) <= dual.n_active()
+        return squared and _FEWER * len(dual.features_left()) <= dual.n_active()
 
     order, criterion, decisions = _follow(
         dual, floor=floor, step=step, progress=progress, deadline=deadline, stop=in_primal
@@ -146,6 +149,7 @@ def _dual(
             step=step,
             progress=progress and (lambda done, _: progress(len(gone) + done, total)),
             deadline=deadline,
+            starts=list(np.vstack([dual.weights(features), dual.constants()]).T),
         )
         rest = rest._replace(order=left[rest.order])
     elif held_out is not None:

@@ -36,6 +36,7 @@ def trace_primal(
     held_out: Any = None,
     progress: Callable[[int, int], None] | None = None,
     deadline: float | None = None,
+    starts: list[np.ndarray] | None = None,
 ) -> Trace:
     """Follow the elimination of a squared-loss linear machine down to `floor` units.
 
@@ -62,6 +63,8 @@ def trace_primal(
         Called with units gone and units to go in all, at most ten times a second.
     deadline : float, optional
         Value of ``time.monotonic()`` past which the path so far is returned.
+    starts : list of ndarray of shape (n_features + 1,), optional
+        Weights near each problem's optimum, the constant's last.
 
     Returns
     -------
@@ -92,14 +95,14 @@ def trace_primal(
     large scale linear SVMs. Journal of Machine Learning Research 6, 341-361.
     """
     with one_thread():
-        return _eliminate(
-            Table(X, scale), problems, unit, protected, floor, step, held_out, progress, deadline
-        )
+        table = Table(X, scale)
+        models = [Model(table, *given) for given in _starts(table, problems, starts)]
+        return _eliminate(table, models, unit, protected, floor, step, held_out, progress, deadline)
 
 
 def _eliminate(
     table: Table,
-    problems: list[Problem],
+    models: list[Model],
     unit: np.ndarray,
     protected: np.ndarray,
     floor: int,
@@ -109,7 +112,6 @@ def _eliminate(
     deadline: float | None,
 ) -> Trace:
     """Solve, rank and let go, until `floor` units are left."""
-    models = [Model(table, problem, start) for problem, start in _starts(table, problems)]
     n_units, n_features = len(protected), len(unit)
     left = np.ones(n_units, dtype=bool)
     size, reported = n_units, -np.inf
@@ -155,8 +157,13 @@ def _eliminate(
     )
 
 
-def _starts(table: Table, problems: list[Problem]) -> Iterator[tuple[Problem, np.ndarray | None]]:
-    """Yield each problem with its optimum on a few of the rows, if these are still many."""
+def _starts(
+    table: Table, problems: list[Problem], starts: list[np.ndarray] | None
+) -> Iterator[tuple[Problem, np.ndarray | None]]:
+    """Yield each problem with a start: given, or its optimum on a few rows, if still many."""
+    if starts is not None:
+        yield from zip(problems, starts, strict=True)
+        return
     few = slice(None, None, _THIN)
     thin = None
     if table.n >= _THIN * _ENOUGH * len(table.ids):

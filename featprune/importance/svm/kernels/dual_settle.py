@@ -5,6 +5,8 @@ K is up to date: no feature is resting.
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 
 from featprune.importance.svm.dual_state import (
@@ -48,7 +50,8 @@ from featprune.importance.svm.kernels.dual_free import (
 )
 
 # Not literals, for each of which numba would compile all functions that they are passed to anew.
-RESTS, NONE, NO = np.int64(0), np.int64(-1), np.bool_(False)
+RESTS, NONE = cast(int, np.int64(0)), cast(int, np.int64(-1))
+NO = cast(bool, np.bool_(False))
 
 
 @jit(allocates=False)
