@@ -22,7 +22,7 @@ from featprune.importance.svm.dual_state import (
 from featprune.importance.svm.problems import Problem
 
 # Steps that are taken before looking up: of few rows, of many.
-_STEPS_OF_FEW, _STEPS_OF_MANY = 256, 64
+_STEPS_OF_FEW, _STEPS_OF_MANY = 96, 64
 # Share of the kernel's trace after whose loss it is computed anew.
 _STALE = 0.875
 # Features after which rounding is cleared away.
