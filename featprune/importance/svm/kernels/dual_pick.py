@@ -35,25 +35,23 @@ HIGH_LEVEL, LOW_LEVEL, N_LOOKS = 1.05, 0.7, 32
 SKETCH_ERROR = 70 * 6e-8
 
 
-# Called for every candidate, so it makes no views, and is inlined: to pass so many arrays would
-# cost more than the product.
-@inner(inline="always")
-def criterion(XT, start, row, value, first, features, B, u):
+@inner
+def criterion(T, B, u):
     """Return the sum of squared weights of unit `u` over its features and all problems.
 
     `B` holds the coefficients, shape (n_problems, n). O(n) a feature and problem, or O(entries)
     of a sparse column.
     """
     total = 0.0
-    for t in range(first[u], first[u + 1]):
-        j = features[t]
+    for t in range(T.first[u], T.first[u + 1]):
+        j = T.features[t]
         for k in range(B.shape[0]):
-            if XT.shape[0] > 0:
-                w = row_dot(XT, j, B, k)
+            if T.XT.shape[0] > 0:
+                w = row_dot(T.XT, j, B, k)
             else:
                 w = 0.0
-                for e in range(start[j], start[j + 1]):
-                    w += value[e] * B[k, row[e]]
+                for e in range(T.start[j], T.start[j + 1]):
+                    w += T.value[e] * B[k, T.row[e]]
             total += w * w
     return total
 
@@ -118,7 +116,6 @@ def least_by_bounds(T, C, B):
 
     Criteria are computed of those whose bounds do not rule them out.
     """
-    XT, start, row, value, first, features = T.XT, T.start, T.row, T.value, T.first, T.features
     order, bound, slope, way = C.order, C.bound, C.slope, C.way[TRAVEL]
     at, best, best_value = -1, np.inf, np.inf
     # the one that may be least first, since it rules out most of the others
@@ -127,7 +124,7 @@ def least_by_bounds(T, C, B):
         a = likely if b < 0 else b
         if a < 0 or b == likely or bound[a] - slope[a] * way > best_value:
             continue
-        now = criterion(XT, start, row, value, first, features, B, order[a])
+        now = criterion(T, B, order[a])
         bound[a] = np.sqrt(now) + slope[a] * (way - C.way[SLOP])
         C.count[SEEN] += 1
         if now < best or (now == best and order[a] > order[at]):
@@ -162,7 +159,7 @@ def least_by_sketch(T, spans, C, B):
     for a in range(near):
         top = most + SKETCH_ERROR * length[a]
         if hints[a] <= top * top:
-            now = criterion(T.XT, T.start, T.row, T.value, T.first, T.features, B, C.order[a])
+            now = criterion(T, B, C.order[a])
             C.count[SEEN] += 1
             if now < best or (now == best and C.order[a] > C.order[at]):
                 at, best = a, now
