@@ -247,6 +247,30 @@ def test_constant_columns_leave_first_and_of_duplicates_the_right_one():
     assert trace.criterion[:3].max() == 0.0
 
 
+@pytest.mark.parametrize("kind", ["zero", "equal", "noise"])
+def test_the_next_is_the_weakest_however_many_are_near(kind):
+    X, y = problem(30, 40)
+    rng = np.random.default_rng(1)
+    # more than there is room for in the sketch of near columns, and columns of unlike lengths
+    more = {
+        "zero": np.zeros((30, 1300)),
+        "equal": np.repeat(0.01 * X[:, :1], 1300, axis=1),
+        "noise": rng.standard_normal((30, 1300)) * 10.0 ** rng.uniform(-8.0, 2.0, 1300),
+    }[kind]
+    X = np.hstack([X, more])
+    dual = start(X, one_vs_one(y, np.ones(30)))
+    while dual.left > 20:
+        scores = dual.unit_criteria()
+        units = np.flatnonzero(~dual.C.gone)
+        least = scores[units].min()
+        gone, criterion, _ = dual.run(1)
+        near = np.isclose(scores[units], least, rtol=1e-9, atol=0.0)
+        np.testing.assert_allclose(criterion, least, rtol=1e-9, atol=1e-30)
+        # of equal ones the last, as far as a product of matrices has them equal
+        assert gone[0] in units[near]
+        assert kind == "noise" or gone[0] == units[near].max()
+
+
 def test_all_samples_equal():
     trace = follow(np.ones((6, 4)), np.arange(6) % 2, **settings(np.ones((6, 4))))
     np.testing.assert_array_equal(trace.order, [3, 2, 1])
