@@ -195,5 +195,5 @@ def make_course(T: Table, P: Problems, scale: float) -> Course:
         lengths=np.sqrt(np.einsum("ij,ij->i", T.XT, T.XT)),
         norm=np.ones(n_units),
         count=count,
-        way=np.zeros(8),
+        way=np.zeros(7),
     )

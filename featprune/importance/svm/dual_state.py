@@ -32,11 +32,11 @@ HELD = 8
 # of them are near, and of those in the sketch; looks for the next unit since the near ones were
 # gathered; criteria computed; breakpoints; features of a sparse table that are left
 RESTING, LISTED, NEAR, SKETCHED, LOOKS, SEEN, BREAKPOINTS, ALIVE = range(8)
-# Places of `Course.way`: how far the weights went since the units were listed, when the near ones
-# were gathered, and when the sketch was looked at, with the length of the coefficients then; the
-# way and the value up to which the near units are all that count; a bound on the rounding of
+# Places of `Course.way`: how far the weights went since the units were listed, as a bound, and
+# until the near ones were gathered; the length of the coefficients when the sketch was looked at;
+# the way and the value up to which the near units are all that count; a bound on the rounding of
 # values; how much of the kernel's trace may still go before it is computed anew
-TRAVEL, GATHERED, LOOKED, SIZE, REACH, LEVEL, SLOP, SPARE = range(8)
+TRAVEL, GATHERED, SIZE, REACH, LEVEL, SLOP, SPARE = range(7)
 
 
 class Table(NamedTuple):
@@ -112,7 +112,8 @@ class Course(NamedTuple):
     metric : ndarray of shape (n, n) or (0, 0)
         M.
     anchor : ndarray of shape (n_problems, n)
-        The betas when the near units were gathered.
+        The betas when the near units were gathered, from where ``way[TRAVEL]`` goes on in a
+        straight line; without a sketch, those of the last step.
     gone : ndarray of shape (n_units,), bool
     order : ndarray of shape (n_units,), int
         The units that may leave, in no order: the first ``count[LISTED]`` places. As long as
@@ -134,7 +135,7 @@ class Course(NamedTuple):
     norm : ndarray of shape (n_units,)
         Norm of each unit.
     count : ndarray of shape (8,), int
-    way : ndarray of shape (8,)
+    way : ndarray of shape (7,)
         Their places have names above.
     """
 

@@ -266,9 +266,28 @@ def test_the_next_is_the_weakest_however_many_are_near(kind):
         gone, criterion, _ = dual.run(1)
         near = np.isclose(scores[units], least, rtol=1e-9, atol=0.0)
         np.testing.assert_allclose(criterion, least, rtol=1e-9, atol=1e-30)
-        # of equal ones the last, as far as a product of matrices has them equal
+        # of equal ones the last
         assert gone[0] in units[near]
         assert kind == "noise" or gone[0] == units[near].max()
+
+
+@pytest.mark.parametrize("n", [30, 100])
+@pytest.mark.parametrize("groups", [False, True])
+def test_the_next_is_the_weakest_of_thousands(n, groups):
+    rng = np.random.default_rng(n)
+    p = 6000
+    X = rng.standard_normal((n, p)) * rng.uniform(0.5, 2.0, p)
+    y = (X[:, 0] + X[:, 1] + rng.standard_normal(n) > 0).astype(int)
+    unit = np.arange(p) // 2 if groups else np.arange(p)
+    n_units = unit[-1] + 1
+    protected = np.zeros(n_units, dtype=bool)
+    dual = Dual(X, one_vs_one(y, np.ones(n)), scale=None, unit=unit, protected=protected)
+    while dual.left > n_units // 3:
+        for _ in range(20):  # most steps are not looked at
+            dual.run(1)
+        scores = dual.unit_criteria()
+        units = np.flatnonzero(~dual.C.gone)
+        assert dual.run(1)[0][0] == units[np.argmin(scores[units])]
 
 
 def test_all_samples_equal():

@@ -14,7 +14,6 @@ from featprune.importance.svm.dual_state import (
     GATHERED,
     LEVEL,
     LISTED,
-    LOOKED,
     LOOKS,
     NEAR,
     REACH,
@@ -90,6 +89,8 @@ def pick(T, P, C, B):
     copy_betas(P.V, B)
     C.count[LOOKS] += 1
     if C.way[TRAVEL] > C.way[REACH]:
+        if C.count[SKETCHED] > 0:
+            least_by_sketch(T, P.spans, C, B)
         gather(T, C, B)
     while C.count[LISTED] > 0:
         if 0 < C.count[NEAR] == C.count[SKETCHED]:
@@ -117,6 +118,8 @@ def least_by_bounds(T, C, B):
     Criteria are computed of those whose bounds do not rule them out.
     """
     order, bound, slope, way = C.order, C.bound, C.slope, C.way[TRAVEL]
+    # a value here says only so much of what it was at the anchor, from where the way is counted
+    known = 2.0 * C.way[GATHERED] - way if is_crow(C) else way
     at, best, best_value = -1, np.inf, np.inf
     # the one that may be least first, since it rules out most of the others
     likely = lowest_bound(C, C.count[NEAR])[0]
@@ -125,7 +128,7 @@ def least_by_bounds(T, C, B):
         if a < 0 or b == likely or bound[a] - slope[a] * way > best_value:
             continue
         now = criterion(T, B, order[a])
-        bound[a] = np.sqrt(now) + slope[a] * (way - C.way[SLOP])
+        bound[a] = np.sqrt(now) + slope[a] * (known - C.way[SLOP])
         C.count[SEEN] += 1
         if now < best or (now == best and order[a] > order[at]):
             at, best, best_value = a, now, np.sqrt(now)
@@ -143,7 +146,7 @@ def least_by_sketch(T, spans, C, B):
     for k in range(B.shape[0]):
         size += row_dot(B, k, B, k)
     size = np.sqrt(size)
-    C.way[LOOKED], C.way[SIZE] = C.way[TRAVEL], size
+    C.way[SIZE] = size
     multiply_sketch(C.sketch, near, spans, B, 1.0 / max(size, 1e-300), C.halves, hints)
     for a in range(near):
         hints[a] *= length[a] * length[a]
@@ -178,10 +181,10 @@ def least_of(values, stop):
 
 @inner
 def take_hints(C):
-    """Bring the bounds of the units in the sketch to what it showed."""
+    """Bring the bounds of the units in the sketch to what it shows of the present betas."""
     for a in range(C.count[SKETCHED]):
         value = C.way[SIZE] * (np.sqrt(C.hints[a]) - SKETCH_ERROR * C.length[a])
-        C.bound[a] = value + C.slope[a] * (C.way[LOOKED] - C.way[SLOP])
+        C.bound[a] = value + C.slope[a] * (C.way[TRAVEL] - C.way[SLOP])
 
 
 @inner
@@ -216,11 +219,14 @@ def multiply_sketch(sketch, near, spans, B, scale, part, total):
 
 @inner
 def gather(T, C, B):
-    """Bring those units to the front that can come down to the level in the next looks."""
+    """Bring those units to the front that can come down to the level in the next looks.
+
+    If there is a sketch, it was looked at with the present betas.
+    """
     way, looks = C.way[TRAVEL], max(C.count[LOOKS], 1)
     further = way - C.way[GATHERED]
     # as the crow flies, a random walk comes as far as the root of its steps
-    if C.metric.shape[0] > 0:
+    if is_crow(C):
         further *= np.sqrt(N_LOOKS / looks)
         for k in range(B.shape[0]):
             for i in range(B.shape[1]):
@@ -254,6 +260,12 @@ def gather(T, C, B):
         for i in range(C.sketch.shape[0]):
             C.sketch[i, a] = np.float32(scale * T.XT[j, i])
     C.count[SKETCHED] = near
+
+
+@inner
+def is_crow(C):
+    """Say whether the way is counted in straight lines from when near units were gathered."""
+    return C.metric.shape[0] > 0 and C.sketch.shape[1] > 0
 
 
 @inner

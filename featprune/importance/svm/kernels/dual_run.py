@@ -31,7 +31,13 @@ from featprune.importance.svm.dual_state import (
 from featprune.importance.svm.kernels._jit import inner, jit
 from featprune.importance.svm.kernels.dual_dot import row_dot, subtract_products
 from featprune.importance.svm.kernels.dual_fade import fade
-from featprune.importance.svm.kernels.dual_pick import distance, pick, strike
+from featprune.importance.svm.kernels.dual_pick import (
+    copy_betas,
+    distance,
+    is_crow,
+    pick,
+    strike,
+)
 
 # why `run` came back
 DONE, FULL, LIST, UNSOUND = range(4)
@@ -66,7 +72,11 @@ def run(T, P, C, noted, noted_bias, out, criteria, steps, work, B):
     for taken in range(steps):
         if C.metric.shape[0] > 0:
             moved = distance(P.V, P.spans, C.anchor, C.metric, work[4])
-            C.way[TRAVEL] = C.way[GATHERED] + moved
+            if is_crow(C):
+                C.way[TRAVEL] = C.way[GATHERED] + moved
+            else:
+                C.way[TRAVEL] += moved
+                copy_betas(P.V, C.anchor)
         at, smallest = pick(T, P, C, B)
         if at < 0:
             return taken, LIST
