@@ -28,7 +28,7 @@ from featprune.importance.svm.kernels.dual_dot import block_form, row_dot
 
 # Near are the units that can come down to so many times the smallest value in so many looks; the
 # level is set anew when that value is above it or has fallen to a share of it.
-HIGH_LEVEL, LOW_LEVEL, N_LOOKS = 1.05, 0.7, 32
+HIGH_LEVEL, LOW_LEVEL, N_LOOKS = 1.03, 0.7, 20
 # Error in single precision of the product of two vectors of length 1: of each factor, of each
 # of the sums.
 SKETCH_ERROR = 70 * 6e-8
