@@ -31,7 +31,7 @@ from featprune.importance.svm.problems import Problem
 # many in one product.
 _REST_OF_FEW, _REST_OF_MANY = 8, 48
 # Columns that a sketch has room for; no power of two, at which its rows would share cache lines.
-_SKETCHED = 1040
+_SKETCHED = 2064
 
 
 def sort_rows(problems: list[Problem], n: int) -> np.ndarray:

@@ -253,9 +253,9 @@ def test_the_next_is_the_weakest_however_many_are_near(kind):
     rng = np.random.default_rng(1)
     # more than there is room for in the sketch of near columns, and columns of unlike lengths
     more = {
-        "zero": np.zeros((30, 1300)),
-        "equal": np.repeat(0.01 * X[:, :1], 1300, axis=1),
-        "noise": rng.standard_normal((30, 1300)) * 10.0 ** rng.uniform(-8.0, 2.0, 1300),
+        "zero": np.zeros((30, 2300)),
+        "equal": np.repeat(0.01 * X[:, :1], 2300, axis=1),
+        "noise": rng.standard_normal((30, 2300)) * 10.0 ** rng.uniform(-8.0, 2.0, 2300),
     }[kind]
     X = np.hstack([X, more])
     dual = start(X, one_vs_one(y, np.ones(30)))
