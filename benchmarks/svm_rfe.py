@@ -139,7 +139,7 @@ TABLES = [
         {name: _race(name) for name in RACES}
         | {
             "rfecv": _cv("RFECV(SVC linear), 5 folds, colon 62x2000", "300x / 500x"),
-            "threads": _cv("the same, n_jobs=2, wall seconds", "-", n_jobs=2),
+            "threads": _cv("RFECV, colon, n_jobs=2, wall seconds", "-", n_jobs=2),
         },
     ),
     Table("The first call", costs.FIRST_HEADER, {"first_call": costs.first_calls}),
