@@ -8,8 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from featprune.importance.svm.dual import Dual
+from featprune.importance.svm.dual_start import near_optimum
+from featprune.importance.svm.primal import is_wide, trace_primal
 from featprune.importance.svm.problems import Problem
 from featprune.importance.svm.threads import one_thread
 from featprune.importance.svm.trace import Trace
@@ -19,6 +22,8 @@ _TALL = 3
 # The dual of a squared loss is left once so many times the features are no more than the samples
 # that matter: the primal's steps go astray where there are few more of these than features.
 _FEWER = 4
+# Rows from which a squared loss of many features, up to so many times the rows, is in the primal.
+_MANY_ROWS, _BROAD = 1500, 2
 # Rows above which a Gram matrix, half a gigabyte and more, is built only if nothing else will do.
 MOST_GRAM_ROWS = 8000
 
@@ -85,7 +90,7 @@ def trace_linear(
     every sample that enters or leaves meanwhile. The next unit is found among a few
     candidates that a bound leaves over. Memory: one transposed copy of X, an n x n matrix, and
     an m x m inverse for each problem. With a squared loss and more samples that matter than
-    features, the primal is followed instead, see
+    features, or many of both, the primal is followed instead, see
     :func:`~featprune.importance.svm.primal.trace_primal`.
 
     References
@@ -99,6 +104,9 @@ def trace_linear(
     with one_thread():
         if _is_squared(problems) and _is_tall(*X.shape):
             trace = _primal(X, problems, scale, unit, protected, held_out, **options)
+        elif _is_squared(problems) and _is_broad(*X.shape):
+            starts = _starts(X, problems, 0.0 if scale is None else scale)
+            trace = _primal(X, problems, scale, unit, protected, held_out, starts=starts, **options)
         else:
             trace = _dual(X, problems, scale, unit, protected, held_out, **options)
     return trace._replace(
@@ -128,7 +136,8 @@ def _dual(
     total = len(protected) - floor
 
     def in_primal(dual: Dual) -> bool:
-        return squared and _FEWER * len(dual.features_left()) <= dual.n_active()
+        n_left = len(dual.features_left())
+        return squared and (_FEWER * n_left <= dual.n_active() or _is_broad(X.shape[0], n_left))
 
     order, criterion, decisions = _follow(
         dual, floor=floor, step=step, progress=progress, deadline=deadline, stop=in_primal
@@ -214,8 +223,6 @@ def _primal(
     held_out: Any,
     **options: Any,
 ) -> Trace:
-    from featprune.importance.svm.primal import trace_primal
-
     return trace_primal(
         X,
         problems,
@@ -244,6 +251,19 @@ def _join(first: Trace, rest: Trace) -> Trace:
 
 def _is_tall(n: int, n_features: int) -> bool:
     return n > _TALL * n_features or n > max(MOST_GRAM_ROWS, n_features)
+
+
+def _is_broad(n: int, n_features: int) -> bool:
+    return n >= _MANY_ROWS and n_features <= _BROAD * n and is_wide(n, n_features)
+
+
+def _starts(X: Any, problems: list[Problem], scale: float) -> list[np.ndarray]:
+    """Weights near the optimum of each problem, the bias's last; by the dual."""
+    K = X @ X.T
+    K = K.toarray() if sparse.issparse(K) else K
+    K += scale**2
+    betas = [near_optimum(X, problem, scale, K) for problem in problems]
+    return [np.append(X.T @ beta, scale * beta.sum()) for beta in betas]
 
 
 def _is_squared(problems: list[Problem]) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from featprune.importance.svm.primal_blocked import Blocked
 from featprune.importance.svm.primal_model import Model
 from featprune.importance.svm.primal_table import Table
 from featprune.importance.svm.problems import Problem
@@ -22,6 +23,9 @@ _REPORT_SECONDS = 0.1
 _POOR = 1e-8
 # The first model starts from that of every sixteenth row, if these are ten times the features.
 _THIN, _ENOUGH = 16, 10
+# Features from which changes are taken by blocks, if there are no more rows than so many times
+# these.
+_WIDE, _LOW = 1000, 8
 
 
 def trace_primal(
@@ -87,7 +91,10 @@ def trace_primal(
 
     The first model costs some passes over X and O(n p^2); each later one O(p^2) for a feature
     or an active sample that changes, and a few passes in all for each quarter of the features.
-    Memory: X once more at most, two matrices of p^2 for each problem.
+    Memory: X once more at most, two matrices of p^2 for each problem. Of more than a thousand
+    features, changes are taken by blocks, see
+    :class:`~featprune.importance.svm.primal_blocked.Blocked`: O(n p) for a feature, at the
+    speed of matrix products.
 
     References
     ----------
@@ -96,13 +103,26 @@ def trace_primal(
     """
     with one_thread():
         table = Table(X, scale)
-        models = [Model(table, *given) for given in _starts(table, problems, starts)]
+        models = [_model(table, *given) for given in _starts(table, problems, starts)]
         return _eliminate(table, models, unit, protected, floor, step, held_out, progress, deadline)
+
+
+def is_wide(n: int, n_features: int) -> bool:
+    """Tell whether changes are taken by blocks, which pays for many features."""
+    return n_features > _WIDE and n <= _LOW * n_features
+
+
+def _model(table: Table, problem: Problem, start: np.ndarray | None) -> Model | Blocked:
+    if not is_wide(table.n, int(table.alive.sum())):
+        return Model(table, problem, start)
+    if start is None:
+        start = Model(table, problem).w
+    return Blocked(table, problem, start)
 
 
 def _eliminate(
     table: Table,
-    models: list[Model],
+    models: list[Any],
     unit: np.ndarray,
     protected: np.ndarray,
     floor: int,
@@ -136,7 +156,7 @@ def _eliminate(
             reported = now
         if size <= floor or (deadline is not None and now > deadline):
             break
-        doubts = _spread(table, [model.quadratic.doubt()[:-1] for model in models], n_features)
+        doubts = _spread(table, [model.doubt()[:-1] for model in models], n_features)
         doubts = (2.0 * np.abs(weights) * doubts).sum(axis=1)
         scores, blur = fold(squares, unit, n_units), fold(doubts, unit, n_units)
         candidates = np.flatnonzero(left & ~protected)
@@ -146,7 +166,10 @@ def _eliminate(
         criterion.append(scores[gone])
         left[gone] = False
         size -= len(gone)
-        _let_go(table, models, left[unit])
+        _pack(table, models)
+        if isinstance(models[0], Blocked) and not is_wide(table.n, int(table.alive.sum())):
+            models = [_model(table, model.problem, model.w) for model in models]
+        _let_go(table, models, left[unit], _columns(table, unit, ranked[len(gone) :]))
     _complain(sizes, residuals)
     return Trace(
         order=np.concatenate([*order, np.empty(0, dtype=np.intp)]).astype(np.intp),
@@ -205,16 +228,32 @@ def _weakest(scores: np.ndarray, blur: np.ndarray) -> np.ndarray:
     return np.lexsort((-np.arange(len(order)), rank))
 
 
-def _let_go(table: Table, models: list[Model], stays: np.ndarray) -> None:
+def _columns(table: Table, unit: np.ndarray, units: np.ndarray) -> np.ndarray:
+    """Columns of the table that belong to units, in the order of these."""
+    place = np.full(unit.max() + 1, len(units))
+    place[units] = np.arange(len(units))
+    places = place[unit[table.ids]]
+    places[~table.alive] = len(units)
+    order = np.argsort(places, kind="stable")
+    return order[: np.searchsorted(places[order], len(units))]
+
+
+def _let_go(table: Table, models: list[Any], stays: np.ndarray, coming: np.ndarray) -> None:
     """Take the features that no longer stay out of table and models; stays is (n_features,)."""
     columns = np.flatnonzero(table.alive & ~stays[table.ids])
+    for model in models:
+        model.leave(columns, coming)
     table.alive[columns] = False
     for model in models:
-        model.leave(columns)
-    measured = False
-    if table.crowded():
-        keep, measured = table.compact()
-        for model in models:
-            model.compact(keep, measured)
+        model.settle()
+
+
+def _pack(table: Table, models: list[Any]) -> None:
+    """Forget columns that are gone, once they are many."""
+    if not table.crowded():
+        return
     for model in models:
-        model.settle(check=measured)
+        model.compact(table.alive)
+    measured = table.compact()
+    for model in models:
+        model.resume(measured=measured)

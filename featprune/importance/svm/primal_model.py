@@ -71,7 +71,6 @@ class Model:
         # no value is right until each row has been given its side
         self.down, self.up = np.full(n, np.inf), np.full(n, -np.inf)
         self.at, self.due = np.zeros(n), np.zeros(n)
-        self._look()
         self.settle(careful=True, check=True)
 
     def settle(self, *, careful: bool = False, check: bool = False) -> None:
@@ -82,9 +81,11 @@ class Model:
         careful : bool
             Search along every step, not only where plain ones do not come to an end.
         check : bool
-            Compare with the samples' own gradient even if that is dear.
+            Look at every row, and compare with the samples' own gradient even if that is dear.
         """
         self.residual = 0.0
+        if check:
+            self._look()
         check = check or self._wants_check()
         if not (self._try(_SOME, careful=careful, check=check) or self._detour(1.0)):
             self._look()
@@ -142,8 +143,11 @@ class Model:
         self.quadratic.scale(share / self.share)
         self.share = share
 
-    def leave(self, columns: np.ndarray) -> None:
-        """Let columns go, active samples held: exact, and O(q^2) a column."""
+    def leave(self, columns: np.ndarray, coming: np.ndarray) -> None:
+        """Let columns go, active samples held: exact, and O(q^2) a column.
+
+        Which ones are `coming` is of no use here; :class:`Blocked` prepares for them.
+        """
         gone = self.w[columns]
         w = self.quadratic.leave(self.w, columns)
         if len(columns) > _MANY_COLUMNS:
@@ -160,13 +164,20 @@ class Model:
             self.f[at] -= weight * values
             self._plan(at)
 
-    def compact(self, keep: np.ndarray, measured: bool) -> None:
-        """Forget the columns that the table has; parameters as `Table.compact` returns them."""
+    def compact(self, keep: np.ndarray) -> None:
+        """Forget all but some columns, just before the table does; keep is (p_held,), bool."""
         at = np.append(np.flatnonzero(keep), len(keep))
         self.w = self.w[at]
         self.quadratic.compact(at)
+
+    def resume(self, *, measured: bool) -> None:
+        """Go on once the table has forgotten columns; `measured` as `Table.compact` tells."""
         if measured:
-            self._look()
+            self.settle(check=True)
+
+    def doubt(self) -> np.ndarray:
+        """Return what rounding of its gradient may do to each weight, shape (q,)."""
+        return self.quadratic.doubt()
 
     def _wants_check(self) -> bool:
         if self.table.n * len(self.w) <= _CHEAP:
@@ -247,24 +258,35 @@ class Model:
         whole = self.w - start
         self._look()
         change = self.f - before
-        share = self._share(before, change, float(start @ whole), float(whole @ whole))
+        share = least_share(
+            self.low, self.high, self.force, before, change, float(start @ whole), float(whole @ whole)
+        )
         if share < 1.0:
             self.w = start + share * whole
             self._look()
 
-    def _share(self, f: np.ndarray, change: np.ndarray, linear: float, square: float) -> float:
-        """Where from 0 to 1 the objective is least; its slope is piecewise linear. O(n)."""
-        low, high, t = 0.0, 1.0, 1.0
-        for _ in range(60):
-            value = f + t * change
-            under, over = np.maximum(self.low - value, 0.0), np.maximum(value - self.high, 0.0)
-            slope = linear + square * t + float((self.force * (over - under)) @ change)
-            if t == 1.0 and slope <= 0.0:
-                break
-            low, high = (t, high) if slope < 0.0 else (low, t)
-            active = (under > 0.0) | (over > 0.0)
-            step = slope / (square + float((self.force * active) @ change**2))
-            if abs(step) <= 1e-14 * t:
-                break
-            t = t - step if low < t - step < high else 0.5 * (low + high)
-        return t
+
+def least_share(
+    low: np.ndarray,
+    high: np.ndarray,
+    force: np.ndarray,
+    f: np.ndarray,
+    change: np.ndarray,
+    linear: float,
+    square: float,
+) -> float:
+    """Where from 0 to 1 the objective is least; its slope is piecewise linear. O(n)."""
+    least, most, t = 0.0, 1.0, 1.0
+    for _ in range(60):
+        value = f + t * change
+        under, over = np.maximum(low - value, 0.0), np.maximum(value - high, 0.0)
+        slope = linear + square * t + float((force * (over - under)) @ change)
+        if t == 1.0 and slope <= 0.0:
+            break
+        least, most = (t, most) if slope < 0.0 else (least, t)
+        active = (under > 0.0) | (over > 0.0)
+        step = slope / (square + float((force * active) @ change**2))
+        if abs(step) <= 1e-14 * t:
+            break
+        t = t - step if least < t - step < most else 0.5 * (least + most)
+    return t

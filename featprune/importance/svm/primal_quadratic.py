@@ -53,7 +53,7 @@ class Quadratic:
             bend = curve[part]
             if few:
                 few = self._update(Z, bend)
-                _add(self.H, Z.T * bend, Z)
+                add_product(self.H, Z.T * bend, Z)
                 continue
             for sign in (1.0, -1.0):
                 pick = sign * bend > 0.0
@@ -102,7 +102,7 @@ class Quadratic:
         w = w - edge.T @ np.linalg.solve(block, w[at])
         w[at] = 0.0
         if not many:
-            _add(self.inverse, -edge.T, np.linalg.solve(block, edge))
+            add_product(self.inverse, -edge.T, np.linalg.solve(block, edge))
         for M in (self.H, self.inverse):
             M[at] = 0.0
             M[:, at] = 0.0
@@ -135,24 +135,7 @@ class Quadratic:
 
     def invert(self) -> None:
         """Take the inverse anew from a Cholesky factor, O(q^3)."""
-        # scaled to a unit diagonal, columns of unlike units do no harm
-        size = 1.0 / np.sqrt(self.H.diagonal())
-        scaled = self.H * size * size[:, None]
-        for ridge in (0.0, 1e-14, 1e-12, 1e-10):
-            # where rounding made it indefinite, something close will do: Newton steps mend it
-            scaled[np.diag_indices(len(size))] = 1.0 + ridge * len(size)
-            factor, failed = lapack.dpotrf(scaled.T, lower=1)
-            if not failed:
-                break
-        else:
-            raise FloatingPointError(
-                "The Hessian of the squared loss is not positive definite in float64. Look for "
-                "values that are not finite or are very large, scale the columns, or lower C."
-            )
-        half = np.tril(lapack.dpotri(factor, lower=1, overwrite_c=1)[0])
-        half *= size
-        half *= size[:, None]
-        self.inverse = np.ascontiguousarray(half + np.tril(half, -1).T)
+        self.inverse = invert(self.H)
 
     def _update(self, Z: np.ndarray, curve: np.ndarray) -> bool:
         """Woodbury's formula for the inverse; False if that would lose too many digits."""
@@ -163,11 +146,33 @@ class Quadratic:
         if (1.0 + curve * inner.diagonal()).min(initial=1.0) < 1e-6:
             return False
         inner[np.diag_indices(len(Z))] += 1.0 / curve
-        _add(self.inverse, -across.T, np.linalg.solve(inner, across))
+        add_product(self.inverse, -across.T, np.linalg.solve(inner, across))
         return True
 
 
-def _add(M: np.ndarray, A: np.ndarray, B: np.ndarray) -> None:
+def add_product(M: np.ndarray, A: np.ndarray, B: np.ndarray) -> None:
     """Add the symmetric product ``A B`` to the symmetric M in place, O(q^2 k)."""
     if len(B):
         blas.dgemm(1.0, B.T, A.T, beta=1.0, c=M.T, overwrite_c=1)
+
+
+def invert(H: np.ndarray) -> np.ndarray:
+    """Return the inverse of a Hessian, positive definite but for rounding; O(q^3)."""
+    # scaled to a unit diagonal, columns of unlike units do no harm
+    size = 1.0 / np.sqrt(H.diagonal())
+    scaled = H * size * size[:, None]
+    for ridge in (0.0, 1e-14, 1e-12, 1e-10):
+        # where rounding made it indefinite, something close will do: Newton steps mend it
+        scaled[np.diag_indices(len(size))] = 1.0 + ridge * len(size)
+        factor, failed = lapack.dpotrf(scaled.T, lower=1)
+        if not failed:
+            break
+    else:
+        raise FloatingPointError(
+            "The Hessian of the squared loss is not positive definite in float64. Look for "
+            "values that are not finite or are very large, scale the columns, or lower C."
+        )
+    half = np.tril(lapack.dpotri(factor, lower=1, overwrite_c=1)[0])
+    half *= size
+    half *= size[:, None]
+    return np.ascontiguousarray(half + np.tril(half, -1).T)

@@ -62,6 +62,11 @@ class Table:
         """Return the decision value of each row; w (p_held + 1,), the bias last. O(n p)."""
         return self.rows @ w[:-1] + self.scale * w[-1]
 
+    def products(self, W: np.ndarray) -> np.ndarray:
+        """Return the decision values for several weights (k, p_held + 1); (k, n). O(n p k)."""
+        values = (self.rows @ W[:, :-1].T).T if self.sparse else W[:, :-1] @ self.rows.T
+        return values + self.scale * W[:, -1:]
+
     def product_at(self, at: np.ndarray, w: np.ndarray) -> np.ndarray:
         """Return the decision values of some rows, shape (n_at,)."""
         f = np.empty(len(at))
@@ -75,9 +80,11 @@ class Table:
         total[:-1][~self.alive] = 0.0
         return total
 
-    def blocks(self, at: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+    def blocks(
+        self, at: np.ndarray, *, with_dead: bool = False
+    ) -> Iterator[tuple[slice, np.ndarray]]:
         """Yield some rows in blocks of (<= 1024, p_held + 1), with the bias's constant."""
-        dead = np.flatnonzero(~self.alive)
+        dead = np.empty(0, dtype=np.int64) if with_dead else np.flatnonzero(~self.alive)
         for part in _chunks(len(at)):
             block = self.rows[at[part]]
             Z = np.empty((block.shape[0], block.shape[1] + 1))
@@ -107,14 +114,12 @@ class Table:
         """Tell whether a quarter of what is held is dead (half of a sparse matrix)."""
         return bool(self.alive.mean() <= (0.5 if self.sparse else 0.75))
 
-    def compact(self) -> tuple[np.ndarray, bool]:
+    def compact(self) -> bool:
         """Forget the dead columns.
 
         Returns
         -------
-        keep : ndarray of shape (p_held,), bool
-            Which of the columns held were kept.
-        measured : bool
+        bool
             Whether `mean`, `spread` and `reach` were taken anew, so that lengths from before
             no longer compare.
         """
@@ -138,7 +143,7 @@ class Table:
         if measured:
             self._measure()
         self._columns = self._by_columns()
-        return keep, measured
+        return measured
 
     def _by_columns(self) -> Any:
         if not self.sparse:
