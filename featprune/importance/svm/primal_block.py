@@ -90,13 +90,13 @@ class Block:
         across = np.flatnonzero(base * side < 0)
         for row, new, change in zip(rows[across], side[across], changes[across], strict=True):
             # still active: only the base's pull is another
-            target = self.targets(row, new) - self.targets(row, -new)
+            target = self._targets(row, new) - self._targets(row, -new)
             self.w -= target / self.ridge[row] * self.directions[change]
             self.f -= target / self.ridge[row] * self.values[change]
             self.side[row] = new
         self.used[changes] = (side != 0) != (base != 0)
 
-    def targets(self, rows: np.ndarray, side: np.ndarray) -> np.ndarray:
+    def _targets(self, rows: np.ndarray, side: np.ndarray) -> np.ndarray:
         """Return the values that samples on a side are pulled to."""
         return np.where(side > 0, self.low[rows], self.high[rows])
 
@@ -117,7 +117,7 @@ class Block:
         right[~is_row] = self.w[at[~is_row]]
         rows = at[is_row]
         sides = np.where(sign[is_row] > 0, side[rows], self.side[rows])
-        right[is_row] = sign[is_row] * (self.f[rows] - self.targets(rows, sides))
+        right[is_row] = sign[is_row] * (self.f[rows] - self._targets(rows, sides))
         direction, rate = self._along(used, self._solve(used, right))
         return self.w + direction, self.f + rate
 

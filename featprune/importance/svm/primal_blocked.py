@@ -73,6 +73,7 @@ class Blocked:
         self.f = table.product(start)
         self.side = self._sides(self.f, np.zeros(table.n, dtype=np.int8))
         self._rebuild()
+        self._refine()
         self._begin()
         if not self._newton(_FIRST):
             self._start_over()
@@ -138,6 +139,8 @@ class Blocked:
     # -- blocks
 
     def _begin(self) -> None:
+        # nothing is prepared yet: what samples turn before is a block of its own
+        self.most = 0
         self.block = Block(self.table, self.problem, self.w, self.f, self.side, self.inverse)
         signs = np.random.default_rng(0).choice([-1.0, 1.0], size=(_SUMS, len(self.w)))
         self.shares = signs / self._size()
@@ -256,16 +259,20 @@ class Blocked:
 
     # -- what rounding does
 
+    def _targets(self, active: np.ndarray) -> np.ndarray:
+        """Values that active samples are pulled to."""
+        return np.where(self.side[active] > 0, self.low[active], self.high[active])
+
     def _size(self) -> np.ndarray:
         """Bound on the sum over the samples behind each entry of the gradient, shape (q,)."""
         active = np.flatnonzero(self.side)
-        targets = self.block.targets(active, self.side[active])
+        targets = self._targets(active)
         return np.sqrt(max(float(self.force[active] @ targets**2), 1e-300) * self.curve)
 
     def _pull(self) -> np.ndarray:
         """How much each sample pulls its value towards its target, shape (n,)."""
         pull, active = np.zeros(self.table.n), np.flatnonzero(self.side)
-        targets = self.block.targets(active, self.side[active])
+        targets = self._targets(active)
         pull[active] = self.force[active] * (targets - self.f[active])
         return pull
 
