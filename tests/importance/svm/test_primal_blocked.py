@@ -8,7 +8,7 @@ from featprune.importance.svm import primal, primal_blocked
 from featprune.importance.svm.primal import trace_primal
 from featprune.importance.svm.problems import regression
 
-from .test_primal import CS, KINDS, arguments, assert_same, classify, make, worst_gradient
+from test_primal import CS, KINDS, arguments, assert_same, classify, make, worst_gradient
 
 
 @pytest.fixture(autouse=True)
