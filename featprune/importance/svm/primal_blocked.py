@@ -62,6 +62,22 @@ class Blocked:
     Memory: q^2, and some hundred times n + q.
     """
 
+    w: np.ndarray
+    f: np.ndarray
+    side: np.ndarray
+    residual: float
+    block: Block
+    # changes at which the block ends
+    most: int
+    # inverse and diagonal of the Hessian
+    inverse: np.ndarray
+    curve: np.ndarray
+    # random sums: the share of each entry of the gradient, and of each sample's pull
+    shares: np.ndarray
+    sums: np.ndarray
+    # weights, values and sides before columns left, and these
+    before: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
     def __init__(self, table: Table, problem: Problem, start: np.ndarray) -> None:
         self.table, self.problem = table, problem
         self.low, self.high = problem.low, problem.high

@@ -259,7 +259,13 @@ class Model:
         self._look()
         change = self.f - before
         share = least_share(
-            self.low, self.high, self.force, before, change, float(start @ whole), float(whole @ whole)
+            self.low,
+            self.high,
+            self.force,
+            before,
+            change,
+            float(start @ whole),
+            float(whole @ whole),
         )
         if share < 1.0:
             self.w = start + share * whole

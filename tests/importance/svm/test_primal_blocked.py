@@ -3,12 +3,11 @@
 import numpy as np
 import pytest
 from scipy import sparse
+from test_primal import CS, KINDS, arguments, assert_same, classify, make, worst_gradient
 
 from featprune.importance.svm import primal, primal_blocked
 from featprune.importance.svm.primal import trace_primal
 from featprune.importance.svm.problems import regression
-
-from test_primal import CS, KINDS, arguments, assert_same, classify, make, worst_gradient
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +47,9 @@ def test_columns_that_fade_end_where_newton_steps_do(monkeypatch):
     fade = primal_blocked.Blocked._fade
     monkeypatch.setattr(primal_blocked, "_ROUNDS", 1)
     monkeypatch.setattr(
-        primal_blocked.Blocked, "_fade", lambda model, *state: faded.append(1) or fade(model, *state)
+        primal_blocked.Blocked,
+        "_fade",
+        lambda model, *state: faded.append(1) or fade(model, *state),
     )
     assert_same(X, classify(y))
     assert faded
