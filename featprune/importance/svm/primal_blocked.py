@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.linalg import cholesky, solve_triangular
 
 from featprune.importance.svm.primal_block import Block
 from featprune.importance.svm.primal_model import Model, least_share
-from featprune.importance.svm.primal_quadratic import FINE, ROUNDING, invert
+from featprune.importance.svm.primal_quadratic import FINE, ROUNDING, inverse_of_ridge
 from featprune.importance.svm.primal_table import Table
 from featprune.importance.svm.problems import Problem
 
@@ -19,6 +18,8 @@ _LATER = 128
 # Newton steps for the first model and for one after columns left, and those of them that are
 # taken in full; the others are searched along.
 _FIRST, _ROUNDS, _PLAIN = 60, 12, 4
+# Turns of a sample, on average, while columns fade, after which that is given up.
+_TURNS = 4
 # Relative gradient at the end of a block beyond which the inverse has lost too many digits.
 _WORN = 1e-12
 # ... and within a block, beyond which this ends.
@@ -26,8 +27,6 @@ _LOST = 1e-7
 # Random sums of the gradient's entries that are looked at for each model, and what they may be
 # before the entries themselves are.
 _SUMS, _ROUGH = 4, 3e-13
-# Of the weights, the share of active samples up to which the inverse is made by way of these.
-_FEW_ACTIVE = 0.7
 
 
 class Blocked:
@@ -75,8 +74,8 @@ class Blocked:
     # random sums: the share of each entry of the gradient, and of each sample's pull
     shares: np.ndarray
     sums: np.ndarray
-    # weights, values and sides before columns left, and these
-    before: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+    # weights, values and sides before columns left in this block, and these
+    before: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None
 
     def __init__(self, table: Table, problem: Problem, start: np.ndarray) -> None:
         self.table, self.problem = table, problem
@@ -130,16 +129,16 @@ class Blocked:
         """Go on until the optimum for the active samples has these active."""
         self.residual = 0.0
         for _ in range(_ROUNDS):
-            if not self._newton(_ROUNDS):
-                self._fade(*self.before)
-                if not self._newton(_ROUNDS):
-                    self._start_over()
-                    return
+            if not (self._newton(_ROUNDS) or self._fade()):
+                break
             if not self._is_rough():
                 return
             if not self._correct():
                 self._close()
                 self._begin()
+            elif np.array_equal(self._sides(self.f, self.side), self.side):
+                return
+        self._start_over()
 
     def compact(self, keep: np.ndarray) -> None:
         """Forget all but some columns, just before the table does; keep is (p_held,), bool."""
@@ -157,6 +156,7 @@ class Blocked:
     def _begin(self) -> None:
         # nothing is prepared yet: what samples turn before is a block of its own
         self.most = 0
+        self.before = None
         self.block = Block(self.table, self.problem, self.w, self.f, self.side, self.inverse)
         signs = np.random.default_rng(0).choice([-1.0, 1.0], size=(_SUMS, len(self.w)))
         self.shares = signs / self._size()
@@ -234,12 +234,18 @@ class Blocked:
             self.w, self.f = w, f
         return False
 
-    def _fade(self, w: np.ndarray, f: np.ndarray, side: np.ndarray, columns: np.ndarray) -> None:
-        """Go from an optimum to that without some columns, by way of every turn of a sample."""
-        self.w, self.f = w, f
+    def _fade(self) -> bool:
+        """Let the columns that left do so by degrees, turning each sample at its kink.
+
+        Tells whether the optimum was reached; that takes the state before, of the same block.
+        """
+        if self.before is None:
+            return False
+        self.w, self.f, side, columns = self.before
         self._turn(np.flatnonzero(self.side != side), side)
-        weights, gone = w[columns], 0.0
-        while True:
+        weights, gone = self.w[columns], 0.0
+        # a sample turns a few times at most, unless rounding turns it for ever
+        for _ in range(_TURNS * self.table.n):
             direction, rate = self.block.fading(columns, weights)
             until = self._kinks(rate)
             row = int(np.argmin(until))
@@ -247,14 +253,15 @@ class Blocked:
             self.w, self.f = self.w + step * direction, self.f + step * rate
             gone += step
             if gone >= 1.0:
-                break
+                self.w, self.f = self._optimum()
+                return self._newton(_ROUNDS)
             if self.block.of_row[row] < 0:
                 near = np.argsort(until)[:_MORE]
                 self.block.add_rows(near[(self.block.of_row[near] < 0) & np.isfinite(until[near])])
             side = self.side.copy()
             side[row] = 0 if side[row] else -np.sign(rate[row])
             self._turn(np.array([row]), side)
-        self.w, self.f = self._optimum()
+        return False
 
     def _kinks(self, rate: np.ndarray) -> np.ndarray:
         """How far each sample is from its kink, at a rate of its value; infinite if it has none."""
@@ -333,21 +340,11 @@ class Blocked:
 
     def _rebuild(self) -> None:
         """Take the inverse anew, O(m q^2) for m active samples and O(q^3) if these are many."""
-        q, active = len(self.w), np.flatnonzero(self.side)
-        Z = np.empty((len(active), q))
+        active = np.flatnonzero(self.side)
+        Z = np.empty((len(active), len(self.w)))
         for part, rows in self.table.blocks(active):
             np.multiply(rows, np.sqrt(self.force[active[part], None]), out=Z[part])
         self.curve = 1.0 + np.einsum("ij,ij->j", Z, Z)
-        if len(active) > _FEW_ACTIVE * q:
-            H = Z.T @ Z
-            H[np.diag_indices(q)] += 1.0
-            self.inverse = invert(H)
-        else:
-            H = Z @ Z.T
-            H[np.diag_indices(len(H))] += 1.0
-            factor = cholesky(H, lower=True, overwrite_a=True, check_finite=False)
-            Z = solve_triangular(factor, Z, lower=True, overwrite_b=True, check_finite=False)
-            self.inverse = -(Z.T @ Z)
-            self.inverse[np.diag_indices(q)] += 1.0
+        self.inverse = inverse_of_ridge(Z)
         dead = np.flatnonzero(~self.table.alive)
         self.inverse[dead, dead] = 0.0

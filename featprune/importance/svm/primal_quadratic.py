@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-from scipy.linalg import blas, lapack
+from scipy.linalg import blas, cholesky, lapack, solve_triangular
 
 # The inverse is updated for up to a sixth as many samples as there are weights, else made anew.
 _FEW = 6
+# Of the weights, the share of samples up to which an inverse is made by way of these.
+_FEW_ROWS = 0.7
 # Residuals, relative as `Quadratic.relative` says: that of rounding, and what is let pass.
 ROUNDING, FINE = 3e-16, 1e-13
 
@@ -176,3 +178,22 @@ def invert(H: np.ndarray) -> np.ndarray:
     half *= size
     half *= size[:, None]
     return np.ascontiguousarray(half + np.tril(half, -1).T)
+
+
+def inverse_of_ridge(Z: np.ndarray) -> np.ndarray:
+    """Return the inverse of ``I + Z'Z`` for Z of shape (m, q), which is overwritten.
+
+    O(m q^2), and O(q^3) unless m is the smaller: then by way of ``I + Z Z'``.
+    """
+    m, q = Z.shape
+    if m > _FEW_ROWS * q:
+        H = Z.T @ Z
+        H[np.diag_indices(q)] += 1.0
+        return invert(H)
+    H = Z @ Z.T
+    H[np.diag_indices(m)] += 1.0
+    factor = cholesky(H, lower=True, overwrite_a=True, check_finite=False)
+    half = solve_triangular(factor, Z, lower=True, overwrite_b=True, check_finite=False)
+    inverse = -(half.T @ half)
+    inverse[np.diag_indices(q)] += 1.0
+    return inverse

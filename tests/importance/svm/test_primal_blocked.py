@@ -67,3 +67,51 @@ def test_sparse_equals_dense():
     X[np.abs(X) < 1.8] = 0.0
     thin = trace_primal(sparse.csr_matrix(X), classify(y), **arguments(60))
     assert np.array_equal(thin.order, trace_primal(X, classify(y), **arguments(60)).order)
+
+
+@pytest.mark.parametrize("C", CS)
+def test_an_inverse_that_is_worn_does_no_harm(monkeypatch, C):
+    X, y = make(17, 300, 30, 3)
+    make_anew = primal_blocked.inverse_of_ridge
+
+    def worn(Z):
+        inverse = make_anew(Z)
+        noise = np.random.default_rng(5).normal(size=inverse.shape)
+        return inverse * (1.0 + 1e-6 * (noise + noise.T))
+
+    monkeypatch.setattr(primal_blocked, "inverse_of_ridge", worn)
+    problems = classify(y, C)
+    identity = np.vstack([np.eye(30), np.zeros(30)])
+    trace = trace_primal(X, problems, held_out=identity, **arguments(30))
+    assert worst_gradient(X, problems, 1.0, trace) < 1e-10
+
+
+def test_a_block_may_end_between_a_column_and_its_optimum(monkeypatch):
+    X, y = make(7, 120, 16, 2, "separable")
+    ends = []
+    correct = primal_blocked.Blocked._correct
+
+    def now_and_then(model):
+        ends.append(len(ends) % 2 == 0)
+        return not ends[-1] and correct(model)
+
+    monkeypatch.setattr(primal_blocked, "_ROUGH", -1.0)
+    monkeypatch.setattr(primal_blocked.Blocked, "_correct", now_and_then)
+    assert_same(X, classify(y))
+    assert any(ends)
+
+
+@pytest.mark.parametrize("part", ["_newton", "_is_rough"])
+def test_what_does_not_come_to_an_end_is_started_over(monkeypatch, part):
+    # steps that never end, or a gradient that never gets small, end in the other form's answer
+    X, y = make(7, 120, 16, 2)
+    answer = part == "_is_rough"
+    monkeypatch.setattr(primal_blocked.Blocked, part, lambda model, *rounds: answer)
+    monkeypatch.setattr(primal_blocked.Blocked, "_correct", lambda model: False)
+    begun = []
+    start_over = primal_blocked.Blocked._start_over
+    monkeypatch.setattr(
+        primal_blocked.Blocked, "_start_over", lambda model: begun.append(1) or start_over(model)
+    )
+    assert_same(X, classify(y))
+    assert len(begun) >= 15
