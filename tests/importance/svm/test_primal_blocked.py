@@ -5,13 +5,21 @@ import pytest
 from scipy import sparse
 from test_primal import CS, KINDS, arguments, assert_same, classify, make, worst_gradient
 
-from featprune.importance.svm import primal, primal_blocked
+from featprune.importance.svm import linear, primal, primal_blocked
+from featprune.importance.svm.linear import trace_linear
 from featprune.importance.svm.primal import trace_primal
 from featprune.importance.svm.problems import regression
 
 
+@pytest.fixture
+def _as_it_is():
+    """Ask for the sizes that users get."""
+
+
 @pytest.fixture(autouse=True)
-def _by_blocks(monkeypatch):
+def _by_blocks(monkeypatch, request):
+    if "_as_it_is" in request.fixturenames:
+        return
     monkeypatch.setattr(primal, "_WIDE", 0)
     monkeypatch.setattr(primal, "_LOW", np.inf)
 
@@ -115,3 +123,26 @@ def test_what_does_not_come_to_an_end_is_started_over(monkeypatch, part):
     )
     assert_same(X, classify(y))
     assert len(begun) >= 15
+
+
+@pytest.mark.parametrize("sparsely", [False, True])
+@pytest.mark.parametrize("n_columns", [1020, 3010])
+@pytest.mark.usefixtures("_as_it_is")
+def test_many_rows_and_columns_take_this_road(monkeypatch, sparsely, n_columns):
+    # 1020: from the start, and on to the other form at 1000; 3010: from the dual at twice the rows
+    X, y = make(47, 1500, n_columns, 2)
+    X = sparse.csr_matrix(np.where(np.abs(X) < 1.5, 0.0, X)) if sparsely else X
+    # the dual looks up every 64 steps
+    way = arguments(n_columns, floor=n_columns - 120)
+    made = []
+    prepare = primal_blocked.Blocked._prepare
+    monkeypatch.setattr(
+        primal_blocked.Blocked, "_prepare", lambda model, to: made.append(1) or prepare(model, to)
+    )
+    ours = trace_linear(X, classify(y, 1e-3), held_out=X[:5], **way)
+    assert made
+    monkeypatch.setattr(linear, "_MANY_ROWS", np.inf)
+    dual = trace_linear(X, classify(y, 1e-3), held_out=X[:5], **way)
+    assert np.array_equal(ours.order, dual.order)
+    np.testing.assert_allclose(ours.criterion, dual.criterion, rtol=1e-6)
+    np.testing.assert_allclose(ours.decisions, dual.decisions, rtol=0, atol=1e-8)
