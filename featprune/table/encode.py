@@ -100,9 +100,10 @@ class TableEncoder:
         _refuse_constant(values)
         if not sparse.issparse(values) and _is_auto(self.encoder):
             values[:, np.isnan(values).all(axis=0)] = 0.0  # their mean is taken to be 0
-        self._scaler = StandardScaler(
-            with_mean=not sparse.issparse(values), with_std=self.standardize, copy=False
-        ).fit(values, sample_weight=sample_weight)
+        if self.standardize or _is_auto(self.encoder):
+            self._scaler = StandardScaler(
+                with_mean=not sparse.issparse(values), with_std=self.standardize, copy=False
+            ).fit(values, sample_weight=sample_weight)
         return Encoded(self._finish(values, table), self.owner_, self.dimension_)
 
     def transform(self, table: Table) -> Any:

@@ -22,11 +22,11 @@ from featprune.importance.svm.dual_state import (
 from featprune.importance.svm.problems import Problem
 
 # Steps that are taken before looking up: of few rows, of many.
-_STEPS_OF_FEW, _STEPS_OF_MANY = 96, 64
+_STEPS_OF_FEW, _STEPS_OF_MANY = 256, 64
 # Share of the kernel's trace after whose loss it is computed anew.
 _STALE = 0.875
 # Features after which rounding is cleared away.
-_REFRESH = 256
+_REFRESH = 512
 
 
 class Dual:
@@ -44,7 +44,7 @@ class Dual:
 
     Attributes
     ----------
-    T, P, C : Table, Problems, Course
+    T, P, C, H : Table, Problems, Course, HeldOut
         See `dual_state`.
     order : ndarray of shape (n,), int
         Row of X that each row of the table is.
@@ -79,10 +79,8 @@ class Dual:
         self.owner = unit
         self.left = len(protected)
         self.n, self.n_features = n, n_features
-        self.K_held = None
-        if held_out is not None:
-            self.held = setup.make_held_out(self.T, held_out)
-            self.K_held = self._held_kernel(np.arange(n_features))
+        self.is_noting = held_out is not None
+        self.H = setup.make_held_out(self.T, held_out, n, self.scale)
         self.work = np.zeros((7, n + 2))
         self.B = np.zeros((len(problems), n))
         self.C.way[SPARE] = _STALE * self._trace()
@@ -134,7 +132,7 @@ class Dual:
 
     def decisions(self) -> np.ndarray:
         """Return the decision values of the rows held out, (n_held_out, n_problems)."""
-        return self.K_held @ self.P.V[:, BETA].T + dual_optimum.biases(self.P)
+        return self.H.K @ self.P.V[:, BETA].T + dual_optimum.biases(self.P)
 
     def n_active(self) -> int:
         """Return the largest number of rows of nonzero coefficient in a problem."""
@@ -156,23 +154,22 @@ class Dual:
         from featprune.importance.svm.kernels import dual_run as kernel
 
         steps = min(steps, _STEPS_OF_FEW if self.n <= FEW else _STEPS_OF_MANY)
-        noting = (steps, len(self.P.V), self.n) if self.K_held is not None else (0, 0, 0)
-        noted, biases = np.empty(noting), np.empty(noting[:2])
+        decisions = np.empty((steps, len(self.H.K), len(self.P.V)))
         order, criterion = np.empty(steps, dtype=np.int64), np.empty(steps)
         for _ in range(2):
             taken, why = kernel.run(
-                self.T, self.P, self.C, noted, biases, order, criterion, steps, self.work, self.B
-            )
+                self.T, self.P, self.C, self.H, decisions, order, criterion, steps,
+                self.work, self.B,
+            )  # fmt: skip
             if taken or why == kernel.FULL:
                 break
             units = self._candidates()
             dual_list.make_list(self.T, self.P, self.C, units, self.unit_criteria()[units])
         if not taken:
             return self.leave_weakest(1)
-        decisions = self._noted_decisions(noted[:taken], biases[:taken], order[:taken])
         self.left -= taken
         self._flush(order[:taken])
-        return order[:taken], criterion[:taken], decisions
+        return order[:taken], criterion[:taken], decisions[:taken] if self.is_noting else None
 
     def leave_weakest(self, take: int) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """Let the `take` weakest units leave because of the present model; returns as `run`."""
@@ -181,13 +178,13 @@ class Dual:
         scores = self.unit_criteria()
         units = self._candidates()
         units = units[np.lexsort((-units, scores[units]))][:take]
-        decisions = None if self.K_held is None else self.decisions()[None]
+        decisions = self.decisions()[None] if self.is_noting else None
         n_features = int((self.T.first[units + 1] - self.T.first[units]).sum())
         self.left -= len(units)
         # One by one is the shorter way if they are few against what there is to follow.
         if n_features <= min(len(self.C.rest), self.n // 8 + 1):
             self._take_off_rest()
-            remove_units(self.T, self.P, self.C, units, self.work)
+            remove_units(self.T, self.P, self.C, self.H, units, self.work)
             self._flush(units)
         else:
             self._remove_at_once(units)
@@ -205,8 +202,7 @@ class Dual:
             gone = setup.kernel(self.T, features, self.n)
             self.C.K[...] -= gone
             self.C.way[SPARE] -= np.trace(gone)
-            if self.K_held is not None:
-                self.K_held -= setup.held_kernel(self.T, self.held, features, self.n)
+            self.H.K[...] -= setup.held_kernel(self.T, self.H, features, self.n)
         else:
             self._renew_kernels()
         self.since += len(features)
@@ -219,13 +215,10 @@ class Dual:
         return np.concatenate([self.T.features[first[u] : first[u + 1]] for u in units])
 
     def _flush(self, units: np.ndarray) -> None:
-        """Take the features that left off both kernels, and clear rounding away when due."""
+        """Take the features that left off the kernel, and clear rounding away when due."""
         from featprune.importance.svm.kernels import dual_run as kernel
 
-        features = self._features_of(units)
-        if self.K_held is not None:
-            self.K_held -= setup.held_kernel(self.T, self.held, features, self.n)
-        self.since += len(features)
+        self.since += len(self._features_of(units))
         if 2 * self.C.count[RESTING] >= len(self.C.rest):
             self._take_off_rest()
         due = self.since >= _REFRESH or kernel.worn(self.P.V)
@@ -254,12 +247,8 @@ class Dual:
     def _renew_kernels(self) -> None:
         features = self.features_left()
         self.C.K[...] = setup.kernel(self.T, features, self.n) + self.scale**2
-        if self.K_held is not None:
-            self.K_held = self._held_kernel(features)
+        self.H.K[...] = setup.held_kernel(self.T, self.H, features, self.n) + self.scale**2
         self.C.way[SPARE] = _STALE * self._trace()
-
-    def _held_kernel(self, features: np.ndarray) -> np.ndarray:
-        return setup.held_kernel(self.T, self.held, features, self.n) + self.scale**2
 
     def _trace(self) -> float:
         """Trace of the kernel of the features."""
@@ -272,19 +261,3 @@ class Dual:
     def _candidates(self) -> np.ndarray:
         """Units that are left and may leave."""
         return np.flatnonzero(~self.C.gone & ~self.protected)
-
-    def _noted_decisions(
-        self, noted: np.ndarray, biases: np.ndarray, units: np.ndarray
-    ) -> np.ndarray | None:
-        """Decision values of models noted in `run`, before the kernels are brought up to date."""
-        if self.K_held is None:
-            return None
-        sizes = self.T.first[units + 1] - self.T.first[units]
-        before = np.cumsum(sizes) - sizes
-        features = self._features_of(units)
-        weights = noted @ setup.feature_rows(self.T, features, self.n).T
-        # the kernel still has the features that had left before a model
-        weights *= np.arange(len(features)) < before[:, None, None]
-        values = noted @ self.K_held.T
-        values -= weights @ setup.held_features(self.T, self.held, features)
-        return values.transpose(0, 2, 1) + biases[:, None, :]

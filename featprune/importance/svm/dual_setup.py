@@ -22,6 +22,7 @@ from featprune.importance.svm.dual_state import (
     SCALARS,
     SLOT,
     Course,
+    HeldOut,
     Problems,
     Table,
 )
@@ -69,11 +70,7 @@ def make_table(X: Any, order: np.ndarray, unit: np.ndarray, *, centred: bool) ->
         rest = XT.sum(axis=1) / n
         XT[:, :n] -= rest[:, None]
         mean += rest
-    none = sparse.csr_array((len(XT), 1))
-    return Table(
-        XT, none.indptr.astype(np.int64), none.indices.astype(np.int64),
-        none.data.astype(np.float64), mean, first, features,
-    )  # fmt: skip
+    return Table(XT, *_parts_of(sparse.csr_array((len(XT), 1))), mean, first, features)
 
 
 def _make_sparse(
@@ -89,18 +86,29 @@ def _make_sparse(
             if np.ptp(XT.data[at : at + n]) == 0.0:
                 XT.data[at : at + n] = 0.0
         XT.eliminate_zeros()
-    return Table(
-        np.zeros((0, n)), XT.indptr.astype(np.int64), XT.indices.astype(np.int64), XT.data,
-        np.zeros(p), first, features,
-    )  # fmt: skip
+    return Table(np.zeros((0, n)), *_parts_of(XT), np.zeros(p), first, features)
 
 
-def make_held_out(T: Table, held_out: Any) -> Any:
-    """Return rows held out as an array or CSR matrix (n_features, n_held_out), dense centred."""
-    if not len(T.XT):
-        return sparse.csr_array(sparse.csr_array(held_out).T, dtype=np.float64)
-    rows = held_out.toarray() if sparse.issparse(held_out) else held_out
-    return np.array(rows.T, dtype=np.float64, order="C") - T.mean[:, None]
+def _parts_of(entries: sparse.csr_array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return start, row and value as `Table` has them."""
+    starts, rows = entries.indptr.astype(np.int64), entries.indices.astype(np.int64)
+    return starts, rows, entries.data.astype(np.float64, copy=False)
+
+
+def make_held_out(T: Table, held_out: Any, n: int, scale: float) -> HeldOut:
+    """Return rows held out, none if `held_out` is None, with the kernel over all features."""
+    if held_out is None:
+        held_out = np.zeros((0, len(T.mean)))
+    XT, entries = np.zeros((0, 0)), sparse.csr_array((len(T.mean), 1))
+    if len(T.XT):
+        rows = held_out.toarray() if sparse.issparse(held_out) else held_out
+        XT = np.array(rows.T, dtype=np.float64, order="C") - T.mean[:, None]
+    else:
+        entries = sparse.csr_array(sparse.csr_array(held_out).T, dtype=np.float64)
+    K = np.zeros((held_out.shape[0], n))
+    H = HeldOut(XT, *_parts_of(entries), K)
+    H.K[...] = held_kernel(T, H, np.arange(len(T.mean)), n) + scale**2
+    return H
 
 
 def sparse_rows(T: Table, n: int) -> sparse.csr_array:
@@ -117,18 +125,13 @@ def kernel(T: Table, features: np.ndarray, n: int) -> np.ndarray:
     return (part.T @ part).toarray()
 
 
-def held_kernel(T: Table, held: Any, features: np.ndarray, n: int) -> np.ndarray:
+def held_kernel(T: Table, H: HeldOut, features: np.ndarray, n: int) -> np.ndarray:
     """Return the kernel of rows held out with the others over some features, (n_held_out, n)."""
     if len(T.XT):
-        return held[features].T @ T.XT[features]
+        return H.XT[features].T @ T.XT[features]
+    shape = (len(T.mean), len(H.K))
+    held = sparse.csr_array((H.value, H.row, H.start), shape=shape)
     return (held[features].T @ sparse_rows(T, n)[features]).toarray()
-
-
-def held_features(T: Table, held: Any, features: np.ndarray) -> np.ndarray:
-    """Return some features of the rows held out, (n_features, n_held_out)."""
-    if len(T.XT):
-        return held[features]
-    return held[features].toarray()
 
 
 def feature_rows(T: Table, features: np.ndarray, n: int) -> np.ndarray:

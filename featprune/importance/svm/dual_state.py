@@ -90,6 +90,24 @@ class Problems(NamedTuple):
     spans: np.ndarray
 
 
+class HeldOut(NamedTuple):
+    """Rows that no problem takes, and whose decision values are wanted.
+
+    Attributes
+    ----------
+    XT, start, row, value : ndarray
+        Their features, as in `Table`: ``XT`` of shape (n_features, n_held_out) or (0, 0).
+    K : ndarray of shape (n_held_out, n)
+        Their kernel with the other rows, of the features that are left.
+    """
+
+    XT: np.ndarray
+    start: np.ndarray
+    row: np.ndarray
+    value: np.ndarray
+    K: np.ndarray
+
+
 class Course(NamedTuple):
     """The kernel, the units that are left, and which of them can be next.
 

@@ -136,8 +136,10 @@ def _dual(
     total = len(protected) - floor
 
     def in_primal(dual: Dual) -> bool:
+        if not squared:
+            return False
         n_left = len(dual.features_left())
-        return squared and (_FEWER * n_left <= dual.n_active() or _is_broad(X.shape[0], n_left))
+        return _FEWER * n_left <= dual.n_active() or _is_broad(X.shape[0], n_left)
 
     order, criterion, decisions = _follow(
         dual, floor=floor, step=step, progress=progress, deadline=deadline, stop=in_primal

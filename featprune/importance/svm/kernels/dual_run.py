@@ -47,14 +47,14 @@ WORN, WORN_A_ROW = 1e3, 10.0
 
 
 @jit(allocates=False)
-def run(T, P, C, noted, noted_bias, out, criteria, steps, work, B):
+def run(T, P, C, H, decisions, out, criteria, steps, work, B):
     """Take up to `steps` steps, one unit each, to the optimum without it. All in place.
 
     Parameters
     ----------
-    T, P, C : Table, Problems, Course
-    noted, noted_bias : ndarray of shape (steps, n_problems, n) and (steps, n_problems)
-        Where to note the models that are left; of shape (0, 0, 0) if that is not needed.
+    T, P, C, H : Table, Problems, Course, HeldOut
+    decisions : ndarray of shape (steps, n_held_out, n_problems)
+        Where to note the decision values of the models that are left.
     out, criteria : ndarray of shape (steps,)
         Where to note the units that leave, and their criteria.
     work, B : ndarray of shape (7, n + 2), (n_problems, n)
@@ -88,14 +88,11 @@ def run(T, P, C, noted, noted_bias, out, criteria, steps, work, B):
             C.count[RESTING] = 0
         if C.count[RESTING] > room:
             return taken, FULL
-        for k in range(noted.shape[1]):
-            noted_bias[taken, k] = middle_bias(P.V[k], P.S[k], P.spans[k])
-            for i in range(noted.shape[2]):
-                noted[taken, k, i] = P.V[k, BETA, i]
+        decide(P, H, B, decisions[taken])
         out[taken], criteria[taken] = u, smallest
         strike(C, at)
         C.gone[u] = True
-        remove_unit(T, P, C, u, work)
+        remove_unit(T, P, C, H, u, work)
         for k in range(P.V.shape[0]):
             if P.S[k, COUNTS, BAD] != 0:
                 return taken + 1, UNSOUND
@@ -114,22 +111,37 @@ def worn(V):
 
 
 @jit(allocates=False)
-def remove_units(T, P, C, units, work):
+def remove_units(T, P, C, H, units, work):
     """Fade several units out of all problems, one after the other; problems may be BAD then."""
     for u in units:
         C.gone[u] = True
-        remove_unit(T, P, C, u, work)
+        remove_unit(T, P, C, H, u, work)
 
 
 @inner
-def remove_unit(T, P, C, u, work):
-    """Fade the features of unit `u` out of all problems; K has them taken off later."""
+def decide(P, H, B, out):
+    """Write the decision values of the rows held out, (n_held_out, n_problems), to `out`.
+
+    `B` holds the coefficients, shape (n_problems, n). O(n n_held_out) a problem.
+    """
+    if out.shape[0] == 0:
+        return
+    for k in range(P.V.shape[0]):
+        bias = middle_bias(P.V[k], P.S[k], P.spans[k])
+        for h in range(out.shape[0]):
+            out[h, k] = bias + row_dot(H.K, h, B, k)
+
+
+@inner
+def remove_unit(T, P, C, H, u, work):
+    """Fade the features of unit `u` out of all problems; C.K has them taken off later."""
     for t in range(T.first[u], T.first[u + 1]):
         resting = C.count[RESTING]
         x = C.rest[resting]
         load_feature(T.XT, T.start, T.row, T.value, T.features[t], x)
         if T.XT.shape[0] == 0:
             bury(C.alive, C.count, T.features[t])
+        subtract_held(H, T.features[t], x)
         total = 0.0
         for k in range(P.V.shape[0]):
             if P.S[k, COUNTS, BAD] != 0:
@@ -170,6 +182,17 @@ def subtract_sparse(K, start, row, value, j):
     for a in range(start[j], start[j + 1]):
         for b in range(start[j], start[j + 1]):
             K[row[a], row[b]] -= value[a] * value[b]
+
+
+@inner
+def subtract_held(H, j, x):
+    """Take feature `j`, of values `x` in the other rows, off the kernel of the rows held out."""
+    for h in range(H.XT.shape[1] if H.XT.shape[0] > 0 else 0):
+        for i in range(x.shape[0]):
+            H.K[h, i] -= H.XT[j, h] * x[i]
+    for e in range(H.start[j], H.start[j + 1]):
+        for i in range(x.shape[0]):
+            H.K[H.row[e], i] -= H.value[e] * x[i]
 
 
 @inner
