@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy import sparse
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import StandardScaler
 
 
@@ -22,6 +24,13 @@ def real_sparse(name: str) -> tuple[Any, np.ndarray]:
     """Return columns of variance 1 whose zeros stay zeros, as CSR, and the labels."""
     X, y = _raw(name)
     return sparse.csr_array(StandardScaler(with_mean=False).fit_transform(sparse.csr_matrix(X))), y
+
+
+def sms() -> tuple[np.ndarray, np.ndarray]:
+    """Return dense tf-idf of the 5000 most frequent parts of words of sms_spam, and its labels."""
+    frame = pd.read_parquet(_path("text/sms_spam.parquet"))
+    parts = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), max_features=5000)
+    return parts.fit_transform(frame["text"]).toarray(), (frame["label"] == "spam").to_numpy(int)
 
 
 def madelon() -> tuple[np.ndarray, np.ndarray]:
@@ -50,14 +59,18 @@ def curved(n: int, p: int, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _raw(name: str) -> tuple[np.ndarray, np.ndarray]:
+    with np.load(_path(f"{name}.npz"), allow_pickle=False) as content:
+        return content["X"].astype(np.float64), content["y"]
+
+
+def _path(name: str) -> Path:
     folder = os.environ.get("FEATPRUNE_DATA")
     if not folder:
         sys.exit(
             "FEATPRUNE_DATA is not set. It names the folder that holds data/, with the real tables "
-            f"(here data/{name}.npz). Without it: tall, square, rbf_200, first_call, growth."
+            f"(here data/{name}). Without it: tall, square, rbf_200, first_call, growth."
         )
-    file = Path(folder, "data", f"{name}.npz")
+    file = Path(folder, "data", name)
     if not file.exists():
         sys.exit(f"{file} is not there. FEATPRUNE_DATA must name the folder that holds data/.")
-    with np.load(file, allow_pickle=False) as content:
-        return content["X"].astype(np.float64), content["y"]
+    return file

@@ -90,6 +90,13 @@ RACES = {
         "120 s / 30 s",
         whole=False,
     ),
+    "sms": races.Race(
+        "RFE(LinearSVC(dual=False)), sms_spam as dense tf-idf 5574x5000",
+        inputs.sms,
+        LinearSVC(dual=False),
+        "120 s / 30 s",
+        whole=False,
+    ),
     "rbf_colon": races.Race("ΔJ, SVC RBF, colon 62x2000", COLON, SVC(), "20x / 50x", default=False),
     "rbf_200": races.Race(
         "ΔJ, SVC RBF, drawn 200x1000",
