@@ -14,9 +14,10 @@ _home = {
     "EliminationPath": "featprune.path",
     "PrunePlan": "featprune.plan",
     "SVMRFE": "featprune.selectors.svm_rfe",
+    "TreeSelector": "featprune.selectors.trees",
 }
 
-__all__ = ["SVMRFE", "EliminationPath", "PrunePlan"]
+__all__ = ["SVMRFE", "EliminationPath", "PrunePlan", "TreeSelector"]
 
 
 def __getattr__(name: str) -> Any:

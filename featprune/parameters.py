@@ -18,6 +18,11 @@ def check_step(value: Any, owner: str) -> None:
     _check(value, good, "an int >= 1 or a float in (0, 1)", "step", owner)
 
 
+def step_size(step: int | float, n_units: int) -> int:
+    """Return how many of `n_units` leave at a time: a number, or a share of all, at least one."""
+    return int(step) if step >= 1 else max(1, int(step * n_units))
+
+
 def check_flag(value: Any, parameter: str, owner: str) -> None:
     """Raise unless `value` is True or False."""
     _check(value, isinstance(value, bool), "True or False", parameter, owner)

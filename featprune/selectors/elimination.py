@@ -16,8 +16,7 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state
 
 from featprune.cut import needs_scores
-from featprune.importance.svm.trace import Trace
-from featprune.parameters import check_flag, check_step
+from featprune.importance.trace import Trace
 from featprune.path import EliminationPath
 from featprune.progress import tell
 from featprune.ranking import fold
@@ -30,17 +29,9 @@ from featprune.selectors.time_limit import (
     warn_of_time,
 )
 from featprune.table.columns import Table
-from featprune.table.encode import TableEncoder
+from featprune.table.encode import Encoded, TableEncoder
 from featprune.table.units import Units
 
-_MEND_CLASSES = (
-    "If classes are unbalanced, try class_weight='balanced' in the estimator and "
-    "scoring='balanced_accuracy'."
-)
-_MEND_NUMBERS = (
-    "In the estimator, C and epsilon go by the target's units, and LinearSVR penalises its "
-    "intercept: centre and scale the target, take its logarithm, or raise C."
-)
 # numbers of the rows to train on, and of those to score on, if any
 Rows = tuple[np.ndarray, np.ndarray | None]
 
@@ -83,17 +74,21 @@ class EliminationSelector(BaseSelector):
     """
 
     @abstractmethod
+    def _encoder(self, seed: int) -> TableEncoder:
+        """Return what encodes the training rows of a path, not fitted."""
+
+    @abstractmethod
     def _eliminate(
         self,
-        X: Any,
+        encoded: Encoded,
         y: np.ndarray,
         sample_weight: np.ndarray | None,
         *,
         unit: np.ndarray,
         protected: np.ndarray,
         floor: int,
-        step: int,
         held_out: HeldOut | None,
+        seed: int,
         progress: Callable[[int, int], None],
         deadline: float | None,
     ) -> tuple[Trace, Scores | None]:
@@ -110,10 +105,12 @@ class EliminationSelector(BaseSelector):
     def _is_classifier(self) -> bool:
         """Whether the target has classes: folds are then stratified."""
 
+    @abstractmethod
+    def _mend_guessing(self) -> str:
+        """Say what may help where no size is better than guessing."""
+
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        check_step(self.step, type(self).__name__)
-        check_flag(self.standardize, "standardize", type(self).__name__)
         check_time_limit(self.time_limit, type(self).__name__)
 
     def _find_path(
@@ -125,7 +122,6 @@ class EliminationSelector(BaseSelector):
         groups: Any,
     ) -> tuple[EliminationPath, np.ndarray]:
         n_units, floor = len(units.names), self._floor(units)
-        step = int(self.step) if self.step >= 1 else max(1, int(self.step * n_units))
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         splits: list[Rows] = [(np.arange(table.n_rows), None)]
         if needs_scores(self.n_features_to_select):
@@ -143,7 +139,6 @@ class EliminationSelector(BaseSelector):
                 sample_weight,
                 rows=rows,
                 floor=floor,
-                step=step,
                 seed=seed,
                 progress=_Progress(task, i, len(splits)),
                 clock=clock,
@@ -156,8 +151,7 @@ class EliminationSelector(BaseSelector):
         paths = self._to_common_sizes(paths, floor)
         path = _assemble(paths, units.names)
         if path.has_scores:
-            mend = _MEND_CLASSES if self._is_classifier() else _MEND_NUMBERS
-            _warn_if_guessing(path, splits[1:], type(self).__name__, mend)
+            _warn_if_guessing(path, splits[1:], type(self).__name__, self._mend_guessing())
         return path, paths[0].importances
 
     def _floor(self, units: Units) -> int:
@@ -218,7 +212,6 @@ def _one_path(
     *,
     rows: Rows,
     floor: int,
-    step: int,
     seed: int,
     progress: _Progress,
     clock: Clock | None,
@@ -226,12 +219,7 @@ def _one_path(
     """Encode the training rows, follow their elimination, and score the held-out rows."""
     train, test = rows
     train, train_weight = _weighted_rows(train, sample_weight)
-    encoder = TableEncoder(
-        selector.encoder,
-        standardize=selector.standardize,
-        random_state=seed,
-        flag_vectors=selector.embeddings == "whole",
-    )
+    encoder = selector._encoder(seed)
     encoded = encoder.fit_transform(table.rows(train), y[train], train_weight)
     held_out = None
     if test is not None:
@@ -239,14 +227,14 @@ def _one_path(
         values = encoder.transform(table.rows(test))
         held_out = HeldOut(values, y[test], test_weight)
     trace, scores = selector._eliminate(
-        encoded.values,
+        encoded,
         y[train],
         train_weight,
         unit=units.of_features(encoded),
         protected=units.protected,
         floor=floor,
-        step=step,
         held_out=held_out,
+        seed=seed,
         progress=progress,
         deadline=None if clock is None else clock.deadline(progress.i, type(selector).__name__),
     )

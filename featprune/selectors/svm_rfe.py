@@ -11,10 +11,20 @@ from sklearn.svm import SVC
 from featprune.importance.svm.eliminate import eliminate
 from featprune.importance.svm.held_out import guess, guess_mean, score_path
 from featprune.importance.svm.machine import Machine, check_criterion, check_machine, is_regressor
-from featprune.importance.svm.trace import Trace
-from featprune.parameters import check_choice, check_flag
+from featprune.importance.trace import Trace
+from featprune.parameters import check_choice, check_flag, check_step, step_size
 from featprune.selectors.elimination import EliminationSelector, HeldOut, Scores
 from featprune.selectors.target import check_classes, check_numbers
+from featprune.table.encode import Encoded, TableEncoder
+
+_MEND_CLASSES = (
+    "If classes are unbalanced, try class_weight='balanced' in the estimator and "
+    "scoring='balanced_accuracy'."
+)
+_MEND_NUMBERS = (
+    "In the estimator, C and epsilon go by the target's units, and LinearSVR penalises its "
+    "intercept: centre and scale the target, take its logarithm, or raise C."
+)
 
 
 class SVMRFE(EliminationSelector):
@@ -189,17 +199,25 @@ class SVMRFE(EliminationSelector):
         self.random_state = random_state
         self.verbose = verbose
 
+    def _encoder(self, seed: int) -> TableEncoder:
+        return TableEncoder(
+            self.encoder,
+            standardize=self.standardize,
+            random_state=seed,
+            flag_vectors=self.embeddings == "whole",
+        )
+
     def _eliminate(
         self,
-        X: Any,
+        encoded: Encoded,
         y: np.ndarray,
         sample_weight: np.ndarray | None,
         *,
         unit: np.ndarray,
         protected: np.ndarray,
         floor: int,
-        step: int,
         held_out: HeldOut | None,
+        seed: int,
         progress: Callable[[int, int], None],
         deadline: float | None,
     ) -> tuple[Trace, Scores | None]:
@@ -207,7 +225,7 @@ class SVMRFE(EliminationSelector):
         classes = None if is_regressor(machine) else _classes(y)
         trace = eliminate(
             machine,
-            X,
+            encoded.values,
             y,
             sample_weight=sample_weight,
             criterion=self.criterion,
@@ -215,7 +233,7 @@ class SVMRFE(EliminationSelector):
             unit=unit,
             protected=protected,
             floor=floor,
-            step=step,
+            step=step_size(self.step, len(protected)),
             held_out=None if held_out is None else held_out.X,
             progress=progress,
             deadline=deadline,
@@ -248,9 +266,14 @@ class SVMRFE(EliminationSelector):
     def _is_classifier(self) -> bool:
         return not is_regressor(self._machine())
 
+    def _mend_guessing(self) -> str:
+        return _MEND_CLASSES if self._is_classifier() else _MEND_NUMBERS
+
     def _check_parameters(self) -> None:
         super()._check_parameters()
         name = type(self).__name__
+        check_step(self.step, name)
+        check_flag(self.standardize, "standardize", name)
         check_choice(self.criterion, "criterion", name, ("delta_j", "pseudo_samples"))
         check_flag(self.rescale_gamma, "rescale_gamma", name)
         check_machine(self._machine(), name)

@@ -8,7 +8,7 @@ from math import ceil
 from numbers import Real
 from typing import Any, NamedTuple
 
-from featprune.importance.svm.trace import Trace
+from featprune.importance.trace import Trace
 
 
 class Clock(NamedTuple):

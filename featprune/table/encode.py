@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.preprocessing import StandardScaler
 
+from featprune.table.categories import codes_of, levels_of
 from featprune.table.columns import EMBEDDING, NUMBER, OTHER, Table, is_frame, quote_some, read
 from featprune.table.provenance import probe_owners
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Encoded(NamedTuple):
@@ -25,11 +29,15 @@ class Encoded(NamedTuple):
         for a transformer of the caller's own.
     dimension : ndarray of shape (n_features,), int
         Which dimension of an embedding column a feature is, -1 for all others.
+    levels : ndarray of shape (n_features,), int, or None
+        How many levels a feature has that holds the codes of categories, 0 for all others; None
+        if there are no codes.
     """
 
     values: Any
     owner: np.ndarray
     dimension: np.ndarray
+    levels: np.ndarray | None = None
 
 
 class TableEncoder:
@@ -50,6 +58,11 @@ class TableEncoder:
     flag_vectors : bool, default=True
         Whether a missing vector is said by a feature, too. Where dimensions leave one by one,
         that feature would have to belong to one of them.
+    most_levels : int, default=0
+        With ``"auto"``, columns of categories or words with up to so many levels become one
+        feature of codes, NaN where the level is missing or was not there on the learning rows.
+    keep_missing : bool, default=False
+        With ``"auto"``, whether missing numbers stay NaN, without flags.
 
     Attributes
     ----------
@@ -64,8 +77,12 @@ class TableEncoder:
         standardize: bool,
         random_state: int | None,
         flag_vectors: bool = True,
+        most_levels: int = 0,
+        keep_missing: bool = False,
     ) -> None:
         self.encoder = encoder
+        self.most_levels = most_levels
+        self.keep_missing = keep_missing
         self.flag_vectors = flag_vectors
         self.standardize = standardize
         self.random_state = random_state
@@ -91,20 +108,21 @@ class TableEncoder:
         """
         if self.encoder is None:
             _refuse_other_than_numbers(table)
+        self._levels = self._learn_levels(table) if _is_auto(self.encoder) else {}
         self._transformer = self._new_transformer(table)
         encoded = self._with_flags(_join(self._blocks(table, y, fit=True)), fit=True)
-        values, self.owner_, self.dimension_ = encoded
+        values, self.owner_, self.dimension_, levels = encoded
         embedded = self.owner_[self.dimension_ >= 0]
         self._widths = np.bincount(embedded, minlength=len(table.names))
         self._refuse_infinite(values, table)
         _refuse_constant(values)
-        if not sparse.issparse(values) and _is_auto(self.encoder):
+        if not sparse.issparse(values) and _is_auto(self.encoder) and not self.keep_missing:
             values[:, np.isnan(values).all(axis=0)] = 0.0  # their mean is taken to be 0
-        if self.standardize or _is_auto(self.encoder):
+        if self.standardize or (_is_auto(self.encoder) and not self.keep_missing):
             self._scaler = StandardScaler(
                 with_mean=not sparse.issparse(values), with_std=self.standardize, copy=False
             ).fit(values, sample_weight=sample_weight)
-        return Encoded(self._finish(values, table), self.owner_, self.dimension_)
+        return Encoded(self._finish(values, table), self.owner_, self.dimension_, levels)
 
     def transform(self, table: Table) -> Any:
         """Apply the learned encoding; returns the values alone."""
@@ -117,7 +135,7 @@ class TableEncoder:
             return None
         if not _is_auto(self.encoder):
             return clone(self.encoder)
-        if OTHER not in table.kinds:
+        if not self._others(table):
             return None
         from skrub import StringEncoder, TableVectorizer
 
@@ -140,12 +158,38 @@ class TableEncoder:
                 values = table.vectors(i, known)
                 width = values.shape[1]
                 blocks.append(Encoded(values, np.full(width, i), np.arange(width)))
-        if OTHER in table.kinds:
+        if self._levels:
+            blocks.append(self._by_codes(table))
+        if self._others(table):
             blocks.append(self._by_skrub(table, fit))
         return blocks
 
-    def _by_skrub(self, table: Table, fit: bool) -> Encoded:
+    def _others(self, table: Table) -> list[int]:
+        """Columns that need features made for them."""
+        if OTHER not in table.kinds:
+            return []
+        return [i for i, kind in enumerate(table.kinds) if kind == OTHER and i not in self._levels]
+
+    def _learn_levels(self, table: Table) -> dict[int, pd.Index]:
+        """Levels of the columns that become codes."""
+        if not self.most_levels or OTHER not in table.kinds:
+            return {}
         others = [i for i, kind in enumerate(table.kinds) if kind == OTHER]
+        found = {i: levels_of(table, i) for i in others}
+        return {
+            i: levels
+            for i, levels in found.items()
+            if levels is not None and 0 < len(levels) <= self.most_levels
+        }
+
+    def _by_codes(self, table: Table) -> Encoded:
+        columns = np.array(sorted(self._levels))
+        codes = [codes_of(table, i, self._levels[i]) for i in columns]
+        n_levels = np.array([len(self._levels[i]) for i in columns])
+        return Encoded(np.column_stack(codes), columns, np.full(len(columns), -1), n_levels)
+
+    def _by_skrub(self, table: Table, fit: bool) -> Encoded:
+        others = self._others(table)
         frame = table.take(others)
         frame.columns = [table.names[i] for i in others]
         frame = _in_types_of_numpy(frame)
@@ -172,8 +216,13 @@ class TableEncoder:
 
     def _with_flags(self, encoded: Encoded, fit: bool) -> Encoded:
         """Add one feature for each column that had missing numbers when this was learned."""
-        values, owner, dimension = encoded
-        if not _is_auto(self.encoder) or sparse.issparse(values) or not len(owner):
+        values, owner, dimension, _ = encoded
+        if (
+            self.keep_missing
+            or not _is_auto(self.encoder)
+            or sparse.issparse(values)
+            or not len(owner)
+        ):
             return encoded
         if not fit and not len(self._flagged):
             return encoded
@@ -201,6 +250,8 @@ class TableEncoder:
             if sparse.issparse(values):
                 mend = "Replace them: a sparse matrix is not imputed."
                 self._refuse(values, missing, "missing values (NaN)", mend, table)
+            if self.keep_missing and _is_auto(self.encoder):
+                return values
             if not _is_auto(self.encoder):
                 mend = "Impute them, or pass encoder='auto'."
                 self._refuse(values, missing, "missing values (NaN)", mend, table)
@@ -278,7 +329,14 @@ def _join(blocks: list[Encoded]) -> Encoded:
     dimension = np.concatenate([block.dimension for block in blocks])
     by_owner = np.argsort(owner, kind="stable")
     values = np.concatenate([block.values for block in blocks], axis=1)[:, by_owner]
-    return Encoded(values, owner[by_owner], dimension[by_owner])
+    levels = None
+    if any(block.levels is not None for block in blocks):
+        none = (
+            np.zeros(len(block.owner), dtype=int) if block.levels is None else block.levels
+            for block in blocks
+        )
+        levels = np.concatenate(list(none))[by_owner]
+    return Encoded(values, owner[by_owner], dimension[by_owner], levels)
 
 
 def _refuse_other_than_numbers(table: Table) -> None:

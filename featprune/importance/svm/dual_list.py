@@ -36,7 +36,8 @@ def renew_metric(T: Table, C: Course, owner: np.ndarray) -> Course:
 
     Notes
     -----
-    O(n^2 n_features). Many rows, sparse tables and few units have no metric.
+    O(n^2 n_features). Memory: n^2, and a block of features. Many rows, sparse tables and few units
+    have no metric.
     """
     forget(C)
     n = len(C.K)
@@ -47,10 +48,10 @@ def renew_metric(T: Table, C: Course, owner: np.ndarray) -> Course:
     # The ridge makes it definite; the bound holds for any.
     M.flat[:: n + 1] += 1e-7 * np.trace(M) / n + 1e-300
     features = np.flatnonzero(~C.gone[owner])
-    part = setup.feature_rows(T, features, n)
-    solved = part @ np.linalg.inv(np.linalg.cholesky(M)).T
-    squares = np.zeros(len(owner))
-    squares[features] = np.einsum("ij,ij->i", solved, solved)
+    root, squares = np.linalg.inv(np.linalg.cholesky(M)).T, np.zeros(len(owner))
+    for part, rows in setup.blocks(T, features):
+        solved = rows @ root
+        squares[part] = np.einsum("ij,ij->i", solved, solved)
     norm = np.sqrt(np.bincount(owner, squares, minlength=len(C.gone)))
     # Rounding must not make a bound too small.
     C.norm[:] = norm * (1 + 1e-6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,8 @@ from featprune.importance.svm.problems import Problem
 # Features that may leave before the kernel is brought up to date: few rows in compiled loops,
 # many in one product.
 _REST_OF_FEW, _REST_OF_MANY = 8, 48
+# Features that are taken out of a table at a time.
+_BLOCK = 2048
 # Columns that a sketch has room for; no power of two, at which its rows would share cache lines.
 _SKETCHED = 2064
 
@@ -119,8 +122,7 @@ def sparse_rows(T: Table, n: int) -> sparse.csr_array:
 def kernel(T: Table, features: np.ndarray, n: int) -> np.ndarray:
     """Return the kernel over some features, (n, n). O(n^2 n_features)."""
     if len(T.XT):
-        part = feature_rows(T, features, n)
-        return part.T @ part
+        return _sum((rows.T @ rows for _, rows in blocks(T, features)), (n, n))
     part = sparse_rows(T, n)[features]
     return (part.T @ part).toarray()
 
@@ -128,18 +130,24 @@ def kernel(T: Table, features: np.ndarray, n: int) -> np.ndarray:
 def held_kernel(T: Table, H: HeldOut, features: np.ndarray, n: int) -> np.ndarray:
     """Return the kernel of rows held out with the others over some features, (n_held_out, n)."""
     if len(T.XT):
-        return H.XT[features].T @ T.XT[features]
+        return _sum((H.XT[part].T @ rows for part, rows in blocks(T, features)), H.K.shape)
     shape = (len(T.mean), len(H.K))
     held = sparse.csr_array((H.value, H.row, H.start), shape=shape)
     return (held[features].T @ sparse_rows(T, n)[features]).toarray()
 
 
-def feature_rows(T: Table, features: np.ndarray, n: int) -> np.ndarray:
-    """Return some features, (n_features, n); not to be changed."""
-    if len(T.XT):
-        all_of_them = np.array_equal(features, np.arange(len(T.XT)))
-        return T.XT if all_of_them else T.XT[features]
-    return sparse_rows(T, n)[features].toarray()
+def blocks(T: Table, features: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield some features of a dense table, block by block, and their values, (n_part, n)."""
+    for at in range(0, len(features), _BLOCK):
+        part = features[at : at + _BLOCK]
+        yield part, T.XT[part]
+
+
+def _sum(products: Iterator[np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
+    total = next(products, np.zeros(shape))
+    for product in products:
+        total += product
+    return total
 
 
 def make_problems(

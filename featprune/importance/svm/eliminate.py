@@ -20,7 +20,7 @@ from featprune.importance.svm.machine import (
 )
 from featprune.importance.svm.problems import Problem, one_vs_one, one_vs_rest, regression
 from featprune.importance.svm.refit import trace_refit
-from featprune.importance.svm.trace import Trace
+from featprune.importance.trace import Trace
 
 # bytes that a sparse table may take when a kernel needs it dense
 MOST_DENSE_BYTES = 8 * 2**30

@@ -76,7 +76,7 @@ def score_path(
     estimator : SVC, LinearSVC, SVR or LinearSVR
         The machine whose values they are; decides how problems become labels.
     decisions : ndarray of shape (n_models, n_rows, n_problems)
-        As in :class:`~featprune.importance.svm.trace.Trace`.
+        As in :class:`~featprune.importance.trace.Trace`.
     classes : ndarray of shape (n_classes,), or None
         The classes of the training rows; None for a regressor.
     X, y : the held-out rows and their labels or targets

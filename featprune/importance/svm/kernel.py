@@ -12,7 +12,7 @@ from featprune.importance.svm.kernel_problems import Problem, one_vs_one, solve_
 from featprune.importance.svm.kernel_pseudo import PseudoSamples
 from featprune.importance.svm.kernel_ranking import DeltaJ
 from featprune.importance.svm.threads import one_thread
-from featprune.importance.svm.trace import Trace
+from featprune.importance.trace import Trace
 
 _REPORT_SECONDS = 0.1
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from featprune.importance.svm.kernel import follow
 from featprune.importance.svm.kernel_problems import Problem
-from featprune.importance.svm.trace import Trace
+from featprune.importance.trace import Trace
 
 
 def trace_svr(

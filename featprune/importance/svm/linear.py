@@ -15,7 +15,7 @@ from featprune.importance.svm.dual_start import near_optimum
 from featprune.importance.svm.primal import is_wide, trace_primal
 from featprune.importance.svm.problems import Problem
 from featprune.importance.svm.threads import one_thread
-from featprune.importance.svm.trace import Trace
+from featprune.importance.trace import Trace
 
 # With more rows than this many times the features, a squared loss starts in the primal.
 _TALL = 3

@@ -15,7 +15,7 @@ from featprune.importance.svm.primal_model import Model
 from featprune.importance.svm.primal_table import Table
 from featprune.importance.svm.problems import Problem
 from featprune.importance.svm.threads import one_thread
-from featprune.importance.svm.trace import Trace
+from featprune.importance.trace import Trace
 from featprune.ranking import fold, weakest_first
 
 _REPORT_SECONDS = 0.1

@@ -13,7 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import SVC
 
 from featprune.importance.svm.machine import Machine, is_regressor
-from featprune.importance.svm.trace import Trace
+from featprune.importance.trace import Trace
 from featprune.ranking import fold, weakest_first
 
 

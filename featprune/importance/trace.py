@@ -1,4 +1,4 @@
-"""What every road through SVM-RFE returns: plain arrays that describe one elimination."""
+"""What an elimination returns: plain arrays that describe it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class Trace(NamedTuple):
     """One elimination, from all units down to ``floor`` of them.
 
     A *unit* is what leaves as a whole: a feature, or the features of one column or group.
-    Model ``s`` is the SVM trained on the ``sizes[s]`` units that were left; the units that
+    Model ``s`` is the one trained on the ``sizes[s]`` units that were left; the units that
     left because of its weights are the next ``sizes[s] - sizes[s + 1]`` entries of ``order``.
 
     Attributes
@@ -33,4 +33,4 @@ class Trace(NamedTuple):
     criterion: np.ndarray
     sizes: np.ndarray
     importances: np.ndarray
-    decisions: np.ndarray | None
+    decisions: np.ndarray | None = None
