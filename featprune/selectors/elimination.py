@@ -294,4 +294,6 @@ def _weighted_rows(
     if sample_weight is None:
         return rows, None
     rows = rows[sample_weight[rows] > 0]
-    return rows, sample_weight[rows]
+    weight = sample_weight[rows]
+    # where weights are given, scikit-learn's forests draw rows in another way
+    return rows, None if (weight == 1).all() else weight

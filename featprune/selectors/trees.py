@@ -14,7 +14,7 @@ from sklearn.model_selection import train_test_split
 from featprune.importance.trace import Trace
 from featprune.importance.trees.eliminate import Measure, eliminate, path_sizes
 from featprune.importance.trees.family import check_importance, family_of
-from featprune.importance.trees.model import Fitted, Rows, Trees
+from featprune.importance.trees.model import Fitted, Rows, Trees, as_taken
 from featprune.parameters import check_count, check_flag, check_step
 from featprune.selectors.elimination import EliminationSelector, HeldOut, Scores
 from featprune.selectors.target import check_tree_target, is_regression
@@ -99,6 +99,9 @@ class TreeSelector(EliminationSelector):
 
     A booster that leaves no column to chance does not miss columns that stand in none of its
     splits: while only such columns leave, its model is kept and not fitted anew.
+
+    xgboost takes what a sparse matrix does not store for missing; so that zeros are zeros, it is
+    made dense for it, in single precision.
 
     Cost: a fit for each size and fold, and one without cross-validation and `recursive`.
 
@@ -194,13 +197,13 @@ class TreeSelector(EliminationSelector):
         importance = check_importance(self.importance, estimator, family, name)
         levels = np.zeros(len(unit), dtype=int) if encoded.levels is None else encoded.levels
         trees = Trees(estimator, family, levels, seed)
-        rows, spare = Rows(encoded.values, y, sample_weight), None
+        rows, spare = Rows(as_taken(encoded.values, family), y, sample_weight), None
         if trees.stops_early or importance == "permutation":
             rows, spare = self._spare(rows, seed)
         scorer = check_scoring(estimator, scoring=self.scoring)
         score = None
         if held_out is not None:
-            test = Rows(held_out.X, held_out.y, held_out.sample_weight)
+            test = Rows(as_taken(held_out.X, family), held_out.y, held_out.sample_weight)
             score = _Score(scorer, test)
         trace, scores = eliminate(
             trees,

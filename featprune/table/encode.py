@@ -183,10 +183,11 @@ class TableEncoder:
         }
 
     def _by_codes(self, table: Table) -> Encoded:
-        columns = np.array(sorted(self._levels))
+        columns = sorted(self._levels)
         codes = [codes_of(table, i, self._levels[i]) for i in columns]
         n_levels = np.array([len(self._levels[i]) for i in columns])
-        return Encoded(np.column_stack(codes), columns, np.full(len(columns), -1), n_levels)
+        owner = np.array(columns)
+        return Encoded(np.column_stack(codes), owner, np.full(len(owner), -1), n_levels)
 
     def _by_skrub(self, table: Table, fit: bool) -> Encoded:
         others = self._others(table)

@@ -137,14 +137,15 @@ def of_permutations(
         if not sparse.issparse(X):
             X[:, features] = before
         losses[features] = (score + worse / n_repeats) / len(features)
-    return losses
+    # scores are sums: what rounding makes of equal losses must not order them
+    return np.round(losses, 12)
 
 
-def _exchanged(X: Any, features: np.ndarray, columns: Any) -> sparse.csr_array:
+def _exchanged(X: Any, features: np.ndarray, columns: Any) -> sparse.csr_matrix:
     """A sparse matrix with other columns in place of some of its own."""
     others = np.setdiff1d(np.arange(X.shape[1]), features)
     place = np.argsort(np.concatenate([others, features]))
-    return sparse.csr_array(sparse.hstack([X[:, others], columns], format="csc")[:, place])
+    return sparse.csr_matrix(sparse.hstack([X[:, others], columns], format="csc")[:, place])
 
 
 def _by_shap(model: Any, X: Any) -> np.ndarray:

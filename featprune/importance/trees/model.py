@@ -5,9 +5,22 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, clone, is_classifier
 
 from featprune.importance.trees.family import HISTOGRAM, LIGHTGBM, XGBOOST, Family
+
+
+def as_taken(X: Any, family: Family) -> Any:
+    """Return encoded values in the form in which a family's models take them as they are.
+
+    xgboost takes what a sparse matrix does not store for missing, not for zero: for it, the
+    matrix is made dense, in the single precision that it works in, 4 bytes an entry.
+    """
+    if family is XGBOOST:
+        X = X.astype(np.float32)
+        return X.toarray() if sparse.issparse(X) else X
+    return sparse.csr_matrix(X) if sparse.issparse(X) else X
 
 
 class Rows(NamedTuple):
