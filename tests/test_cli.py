@@ -56,6 +56,30 @@ def test_prune_writes_plan_table_and_path(churn, tmp_path, capsys):
     assert "by guessing" in said
 
 
+@pytest.mark.parametrize(
+    "options", [(), ("--recursive", "--importance", "total_gain", "--class-weight", "none")]
+)
+def test_prune_by_trees(churn, tmp_path, options):
+    arguments = ("--method", "trees", "--cv", 3, "--n-features", 2, *options)
+    assert run("prune", churn, "--target", "churn", "-q", "-o", tmp_path, *arguments) == 0
+    plan = PrunePlan.load(tmp_path / "plan.json")
+    assert set(plan.kept_names) & {"minutes", "plan"}
+    assert plan.selector["class"] == "TreeSelector"
+    assert plan.scores["scoring"] == "balanced_accuracy"
+
+
+def test_trees_prune_for_a_target_of_numbers(churn, tmp_path):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 4))
+    frame = pd.DataFrame(X, columns=list("abcd")).assign(price=3 * X[:, 0] + rng.normal(size=200))
+    frame.to_csv(tmp_path / "houses.csv", index=False)
+    arguments = ("--target", "price", "--method", "trees", "--n-features", 1, "-q", "-o", tmp_path)
+    assert run("prune", tmp_path / "houses.csv", *arguments) == 0
+    plan = PrunePlan.load(tmp_path / "plan.json")
+    assert plan.kept_names == ["a"]
+    assert plan.scores["scoring"] == "r2"
+
+
 def test_plan_says_why_each_column_went(churn, tmp_path):
     assert run("prune", churn, "--target", "churn", "-q", "-o", tmp_path, "--n-features", 2) == 0
     content = json.loads((tmp_path / "plan.json").read_text())

@@ -22,6 +22,7 @@ examples:
   featprune prune churn.csv --target churn -o out
   featprune prune churn.csv --target churn --n-features 0.5 --keep state plan -o out
   featprune prune genes.parquet --target tissue --step 0.05 --jobs 2 -o out
+  featprune prune houses.csv --target price --method trees -o out
 """
 
 APPLY_EXAMPLES = """\
@@ -61,7 +62,11 @@ def make_parser() -> argparse.ArgumentParser:
     prune.add_argument("--target", required=True, metavar="COLUMN", help="the column to predict")
     prune.add_argument("-o", "--output", required=True, metavar="DIR", help="where results go")
     prune.add_argument(
-        "--method", choices=["svm-rfe"], default="svm-rfe", help="how columns are ranked"
+        "--method",
+        choices=["svm-rfe", "trees"],
+        default="svm-rfe",
+        help="how columns are ranked: by a linear SVM, for classes (default), or by boosted trees, "
+        "for classes or numbers",
     )
     prune.add_argument(
         "--n-features",
@@ -85,9 +90,19 @@ def make_parser() -> argparse.ArgumentParser:
         "--estimator",
         choices=["auto", "svc", "linear-svc"],
         default="auto",
-        help=f"SVC(kernel='linear') or LinearSVC; auto is svc up to {MANY_ROWS} rows",
+        help=f"of svm-rfe: SVC(kernel='linear') or LinearSVC; auto is svc up to {MANY_ROWS} rows",
     )
     prune.add_argument("-C", type=float, default=1.0, help="regularisation of the SVM (default 1)")
+    prune.add_argument(
+        "--importance",
+        default="auto",
+        help="of trees: shap (default), permutation, total_gain, gain, weight, cover or null",
+    )
+    prune.add_argument(
+        "--recursive",
+        action="store_true",
+        help="of trees: take importances anew at each size, as svm-rfe always does",
+    )
     prune.add_argument(
         "--class-weight",
         choices=["balanced", "none"],
@@ -96,14 +111,19 @@ def make_parser() -> argparse.ArgumentParser:
     )
     prune.add_argument(
         "--scoring",
-        default="balanced_accuracy",
-        help="score of held-out rows, one of scikit-learn's (default balanced_accuracy)",
+        default=None,
+        help="score of held-out rows, one of scikit-learn's (default balanced_accuracy, r2 for "
+        "numbers)",
     )
     prune.add_argument(
         "--cv", type=int, default=5, help="number of folds, 0 for no scores (default 5)"
     )
     prune.add_argument(
-        "--step", type=_number, default=1, help="columns to drop at a time: a number or a share"
+        "--step",
+        type=_number,
+        default=None,
+        help="columns to drop at a time: a number or a share (default 1; of trees a fifth of "
+        "those that are left)",
     )
     prune.add_argument("--jobs", type=int, default=None, help="processes to use (default 1)")
     prune.add_argument("--seed", type=int, default=0, help="seed of what is random (default 0)")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,9 +20,12 @@ if TYPE_CHECKING:
 
 def run(options: argparse.Namespace) -> None:
     """Fit, and write plan, table and path: all of them or none."""
+    from sklearn.utils.class_weight import compute_sample_weight
+
     from featprune import io
     from featprune.files import replacing
     from featprune.progress import progress_bar
+    from featprune.selectors.target import is_regression
 
     started = time.monotonic()
     arrow = io.read(options.table)
@@ -36,9 +40,12 @@ def run(options: argparse.Namespace) -> None:
             f"the target {options.target!r} is missing in {int(y.isna().sum())} of {len(y)} rows. "
             "Drop those rows first."
         )
-    selector = _selector(options, len(X))
+    selector = SELECTORS[options.method](options, y)
+    weight = None
+    if options.method == "trees" and options.class_weight == "balanced" and not is_regression(y):
+        weight = compute_sample_weight("balanced", y)
     with progress_bar(show=not options.quiet):
-        selector.fit(X, y)
+        selector.fit(X, y, sample_weight=weight)
     if options.cv:
         selector.reselect(options.n_features)
     plan = selector.to_plan(source=Path(options.table).name, target=options.target, n_rows=len(X))
@@ -57,11 +64,12 @@ def run(options: argparse.Namespace) -> None:
         _report(selector, plan, out, time.monotonic() - started)
 
 
-def _selector(options: argparse.Namespace, n_rows: int) -> BaseSelector:
+def _svm_rfe(options: argparse.Namespace, y: Any) -> BaseSelector:
     from sklearn.svm import SVC, LinearSVC
 
     from featprune import SVMRFE
 
+    n_rows = len(y)
     weight = None if options.class_weight == "none" else options.class_weight
     small = n_rows <= MANY_ROWS if options.estimator == "auto" else options.estimator == "svc"
     machine: Any = (
@@ -69,14 +77,36 @@ def _selector(options: argparse.Namespace, n_rows: int) -> BaseSelector:
         if small
         else LinearSVC(dual=False, C=options.C, class_weight=weight)
     )
-    return SVMRFE(
-        machine,
+    step = 1 if options.step is None else options.step
+    return SVMRFE(machine, step=step, **_shared(options, "balanced_accuracy"))
+
+
+def _trees(options: argparse.Namespace, y: Any) -> BaseSelector:
+    from featprune import TreeSelector
+    from featprune.selectors.target import is_regression
+
+    return TreeSelector(
+        importance=options.importance,
+        recursive=options.recursive,
+        step="auto" if options.step is None else options.step,
+        **_shared(options, "r2" if is_regression(y) else "balanced_accuracy"),
+    )
+
+
+SELECTORS: dict[str, Callable[[argparse.Namespace, Any], BaseSelector]] = {
+    "svm-rfe": _svm_rfe,
+    "trees": _trees,
+}
+
+
+def _shared(options: argparse.Namespace, scoring: str) -> dict[str, Any]:
+    """Parameters that every selector with a path has."""
+    return dict(
         # with folds, every size is scored, whatever the rule
         n_features_to_select="one_se" if options.cv else options.n_features,
-        step=options.step,
         always_keep=options.keep or None,
         cv=options.cv or None,
-        scoring=options.scoring,
+        scoring=options.scoring or scoring,
         n_jobs=options.jobs,
         random_state=options.seed,
     )

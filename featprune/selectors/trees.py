@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
+from scipy import stats
 from sklearn.base import is_classifier
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.metrics import check_scoring
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import KFold, StratifiedKFold
+from sklearn.utils.validation import check_is_fitted
 
 from featprune.importance.trace import Trace
 from featprune.importance.trees.eliminate import Measure, eliminate, path_sizes
@@ -20,8 +22,9 @@ from featprune.selectors.elimination import EliminationSelector, HeldOut, Scores
 from featprune.selectors.target import check_tree_target, is_regression
 from featprune.table.encode import Encoded, TableEncoder
 
-# Share of the training rows that is kept out of a fit which needs rows to stop or to permute.
-_SPARE = 0.25
+# Parts of the training rows, one of which is kept out of a fit that needs rows to stop by or to
+# permute.
+_N_PARTS = 4
 
 
 class TreeSelector(EliminationSelector):
@@ -42,10 +45,10 @@ class TreeSelector(EliminationSelector):
     importance : str, default="auto"
         What a column is worth.
 
-        - ``"shap"``: mean size of its share in the predictions of the training rows (boosters by
-          themselves, scikit-learn's trees by the package shap);
-        - ``"permutation"``: what the score loses with the column permuted, on a quarter of the
-          training rows, which the model is not fitted on;
+        - ``"shap"``: mean size of its share in the predictions of up to 1000 training rows, drawn
+          at random (boosters by themselves, scikit-learn's trees by the package shap);
+        - ``"permutation"``: what the score loses with the column permuted, on each quarter of
+          the training rows, by a model of the other three;
         - ``"null"``: how far its gain stands above the gains it has for permuted targets, in
           their standard deviations;
         - ``"total_gain"``, ``"gain"``, ``"weight"``, ``"cover"``: what boosters count of its
@@ -85,6 +88,8 @@ class TreeSelector(EliminationSelector):
         As in :class:`SVMRFE`.
     importances_ : ndarray of shape (n_features_in_,)
         Of the model of all columns. "permutation" can be negative, where a column does harm.
+    p_values_ : ndarray of shape (n_features_in_,)
+        With ``importance="null"``: how likely a target without relation gives as much gain.
     n_features_in_, feature_names_in_
         As in scikit-learn.
 
@@ -103,7 +108,8 @@ class TreeSelector(EliminationSelector):
     xgboost takes what a sparse matrix does not store for missing; so that zeros are zeros, it is
     made dense for it, in single precision.
 
-    Cost: a fit for each size and fold, and one without cross-validation and `recursive`.
+    Cost: a fit for each size and fold, and one without cross-validation and `recursive`; five in
+    place of one wherever importances are taken by "permutation".
 
     References
     ----------
@@ -167,6 +173,23 @@ class TreeSelector(EliminationSelector):
         self.random_state = random_state
         self.verbose = verbose
 
+    @property
+    def p_values_(self) -> np.ndarray:
+        """Altmann's p-value of each column, with ``importance="null"``; shape (n_features_in_,).
+
+        The chance that a target without any relation gives the column, or its group, as much
+        gain: that of a normal variable to be as many standard deviations above its mean. 0.5
+        stands for all that are not above.
+        """
+        check_is_fitted(self)
+        if self.importance != "null":
+            raise AttributeError(
+                f"p_values_ are there with importance='null' only, and this {type(self).__name__} "
+                f"has importance={self.importance!r}."
+            )
+        first = self._units.first
+        return stats.norm.sf(np.bincount(first, self.importances_)[first])
+
     def _encoder(self, seed: int) -> TableEncoder:
         family = family_of(self._estimator, type(self).__name__)
         return TableEncoder(
@@ -198,8 +221,11 @@ class TreeSelector(EliminationSelector):
         levels = np.zeros(len(unit), dtype=int) if encoded.levels is None else encoded.levels
         trees = Trees(estimator, family, levels, seed)
         rows, spare = Rows(as_taken(encoded.values, family), y, sample_weight), None
-        if trees.stops_early or importance == "permutation":
-            rows, spare = self._spare(rows, seed)
+        parts: list[tuple[Rows, Rows]] = []
+        if trees.stops_early:
+            rows, spare = self._parts(rows, seed)[0]
+        if importance == "permutation":
+            parts = self._parts(rows, seed)
         scorer = check_scoring(estimator, scoring=self.scoring)
         score = None
         if held_out is not None:
@@ -209,6 +235,7 @@ class TreeSelector(EliminationSelector):
             trees,
             rows,
             spare,
+            parts,
             Measure(importance, scorer, self.n_repeats * (10 if importance == "null" else 1), seed),
             unit=unit,
             protected=protected,
@@ -224,16 +251,19 @@ class TreeSelector(EliminationSelector):
         dummy.fit(np.zeros((len(y), 1)), y, sample_weight=sample_weight)
         return trace, Scores(scores, score.of(dummy, score.rows.X[:, :1]))
 
-    def _spare(self, rows: Rows, seed: int) -> tuple[Rows, Rows]:
-        """Keep a part of the rows out of the fit, each class in proportion."""
-        by = None
+    def _parts(self, rows: Rows, seed: int) -> list[tuple[Rows, Rows]]:
+        """Divide rows into those to fit on and others, each row being in the others once."""
+        options: dict[str, Any] = dict(n_splits=_N_PARTS, shuffle=True, random_state=seed)
+        folds: Any = KFold(**options)
         if self._is_classifier() and rows.y.ndim == 1:
-            counts = np.unique(rows.y, return_counts=True)[1]
-            by = rows.y if counts.min() > 1 and len(counts) <= _SPARE * len(rows.y) else None
-        fit, spare = train_test_split(
-            np.arange(len(rows.y)), test_size=_SPARE, random_state=seed, stratify=by
-        )
-        return rows.take(np.sort(fit)), rows.take(np.sort(spare))
+            rarest = np.unique(rows.y, return_counts=True)[1].min()
+            folds = StratifiedKFold(**options) if rarest >= _N_PARTS else folds
+        if len(rows.y) < _N_PARTS:
+            raise ValueError(
+                f"{type(self).__name__} needs at least {_N_PARTS} training rows to keep some of "
+                f"them out of a fit. Got {len(rows.y)}."
+            )
+        return [(rows.take(fit), rows.take(others)) for fit, others in folds.split(rows.y, rows.y)]
 
     def _is_classifier(self) -> bool:
         return bool(is_classifier(self._estimator))

@@ -16,6 +16,10 @@ from featprune.importance.trees.model import Fitted, Rows, Trees
 from featprune.parameters import step_size
 from featprune.ranking import fold, weakest_first
 
+# Rows whose predictions are taken apart: a row takes as long as a hundred take to be predicted, and
+# the mean of a thousand is known to a few percent.
+MOST_EXPLAINED = 1000
+
 
 class Measure(NamedTuple):
     """How a model's importances are taken.
@@ -41,6 +45,7 @@ def eliminate(
     trees: Trees,
     rows: Rows,
     spare: Rows | None,
+    parts: list[tuple[Rows, Rows]],
     measure: Measure,
     *,
     unit: np.ndarray,
@@ -59,7 +64,10 @@ def eliminate(
     rows : Rows
         To fit on.
     spare : Rows or None
-        Kept out of the fit, for early stopping and for "permutation".
+        Kept out of the fit, for early stopping.
+    parts : list of (Rows, Rows)
+        For "permutation": rows to fit on, and others to permute. Each gives importances, of which
+        the mean is taken.
     measure : Measure
     unit : ndarray of shape (n_features,), int
         The unit of each feature.
@@ -82,9 +90,9 @@ def eliminate(
 
     Notes
     -----
-    A fit for each size, less those that would give the same model again: a booster without a
-    random choice among columns does not miss columns that stand in no split. Without `score`
-    and `recursive` there is one fit.
+    A fit for each size, and one for each part where importances are taken, less those that would
+    give the same model again: a booster without a random choice among columns does not miss
+    columns that stand in no split. Without `score` and `recursive` there is one model.
     """
     left = np.ones(len(protected), dtype=bool)
     order: list[np.ndarray] = []
@@ -104,7 +112,7 @@ def eliminate(
         if needed and not is_same:
             fitted = trees.fit(rows, features, spare)
             if is_first or recursive:
-                found = _importances(trees, fitted, rows, spare, measure, unit)
+                found = _importances(trees, fitted, rows, spare, parts, measure, unit)
                 values = fold(found, unit[features], len(protected))
                 if is_first:
                     importances = found
@@ -178,11 +186,19 @@ def _is_deterministic(estimator: Any) -> bool:
     return not chance and parameters.get("booster") in (None, "gbtree", "gbdt")
 
 
+def _sample(n: int, seed: int) -> np.ndarray:
+    """Numbers of the rows whose predictions are taken apart."""
+    if n <= MOST_EXPLAINED:
+        return np.arange(n)
+    return np.sort(np.random.default_rng(seed).choice(n, MOST_EXPLAINED, replace=False))
+
+
 def _importances(
     trees: Trees,
     fitted: Fitted,
     rows: Rows,
     spare: Rows | None,
+    parts: list[tuple[Rows, Rows]],
     measure: Measure,
     unit: np.ndarray,
 ) -> np.ndarray:
@@ -193,14 +209,19 @@ def _importances(
             trees, fitted, rows, unit, n_repeats=measure.n_repeats, seed=measure.seed
         )
     if measure.importance == "shap":
-        return of_contributions(fitted, rows.X[:, features], rows.weight)
+        some = rows.take(_sample(len(rows.y), measure.seed)).features(features)
+        return of_contributions(fitted, some.X, some.weight)
     if measure.importance == "permutation":
-        return of_permutations(
-            fitted,
-            (rows if spare is None else spare).features(features),
-            unit[features],
-            measure.scorer,
-            n_repeats=measure.n_repeats,
-            seed=measure.seed,
-        )
+        losses = [
+            of_permutations(
+                trees.fit(fit, features, spare),
+                held_out.features(features),
+                unit[features],
+                measure.scorer,
+                n_repeats=measure.n_repeats,
+                seed=measure.seed + i,
+            )
+            for i, (fit, held_out) in enumerate(parts)
+        ]
+        return np.average(losses, axis=0, weights=[len(held_out.y) for _, held_out in parts])
     return of_splits(fitted, measure.importance)

@@ -105,7 +105,8 @@ class Trees:
         if like is not None and self.stops_early:
             model.set_params(n_estimators=like.n_rounds(), **dict.fromkeys(self._stops()))
         y, classes = rows.y, None
-        if self.family is XGBOOST and is_classifier(model) and rows.y.ndim == 1:
+        # xgboost takes codes only, lightgbm takes only codes of the rows to stop by
+        if self.family in (XGBOOST, LIGHTGBM) and is_classifier(model) and rows.y.ndim == 1:
             classes, y = np.unique(rows.y, return_inverse=True)
         options: dict[str, Any] = {}
         if rows.weight is not None:
@@ -114,9 +115,10 @@ class Trees:
             options["categorical_feature"] = np.flatnonzero(self.levels[features]).tolist()
         if stopping is not None and self.stops_early:
             by = stopping.y if classes is None else np.searchsorted(classes, stopping.y)
-            options["eval_set"] = [(stopping.X[:, features], by)]
             if self.family is XGBOOST:
-                options["verbose"] = False
+                options |= {"eval_set": [(stopping.X[:, features], by)], "verbose": False}
+            else:
+                options |= {"eval_X": (stopping.X[:, features],), "eval_y": (by,)}
         model.fit(rows.X[:, features], y, **options)
         return Fitted(model, features, self.family, classes)
 
