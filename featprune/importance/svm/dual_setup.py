@@ -33,7 +33,7 @@ from featprune.importance.svm.problems import Problem
 # many in one product.
 _REST_OF_FEW, _REST_OF_MANY = 8, 48
 # Features that are taken out of a table at a time.
-_BLOCK = 2048
+_BLOCK = 512
 # Columns that a sketch has room for; no power of two, at which its rows would share cache lines.
 _SKETCHED = 2064
 
@@ -137,10 +137,15 @@ def held_kernel(T: Table, H: HeldOut, features: np.ndarray, n: int) -> np.ndarra
 
 
 def blocks(T: Table, features: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield some features of a dense table, block by block, and their values, (n_part, n)."""
+    """Yield some features of a dense table, in ascending order, and their values, (n_part, n).
+
+    The values are not to be changed.
+    """
+    features = np.sort(features)
     for at in range(0, len(features), _BLOCK):
         part = features[at : at + _BLOCK]
-        yield part, T.XT[part]
+        is_run = part[-1] - part[0] == len(part) - 1
+        yield part, T.XT[part[0] : part[-1] + 1] if is_run else T.XT[part]
 
 
 def _sum(products: Iterator[np.ndarray], shape: tuple[int, ...]) -> np.ndarray:

@@ -36,7 +36,7 @@ def near_optimum(X: Any, problem: Problem, scale: float | None, K: np.ndarray) -
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         if scale is None:
-            return _by_libsvm(X, problem)
+            return _by_libsvm(X, problem, K)
         values = _by_liblinear(X, problem, scale)
     if not (problem.ridge > 0).all():
         beta = np.where(values < problem.low, problem.box, 0.0)
@@ -48,14 +48,17 @@ def _is_regression(problem: Problem) -> bool:
     return bool(np.isfinite(problem.low).all() and np.isfinite(problem.high).all())
 
 
-def _by_libsvm(X: Any, problem: Problem) -> np.ndarray:
+def _by_libsvm(X: Any, problem: Problem, K: np.ndarray) -> np.ndarray:
     """Coefficients of SVC or SVR; on their bounds exactly where they are nearly so."""
     low, high, box = problem.low, problem.high, problem.box
+    # libsvm copies what it is given
+    kernel = "precomputed" if X.shape[0] < X.shape[1] else "linear"
+    X = K if kernel == "precomputed" else X
     if _is_regression(problem):
-        machine = SVR(kernel="linear", C=1.0, epsilon=0.5 * float((high - low)[0]), tol=_TOLERANCE)
+        machine = SVR(kernel=kernel, C=1.0, epsilon=0.5 * float((high - low)[0]), tol=_TOLERANCE)
         machine.fit(X, 0.5 * (low + high), sample_weight=box)
     else:
-        machine = SVC(kernel="linear", C=1.0, tol=_TOLERANCE)
+        machine = SVC(kernel=kernel, C=1.0, tol=_TOLERANCE)
         machine.fit(X, np.isfinite(low), sample_weight=box)
     coefficients = machine.dual_coef_
     if hasattr(coefficients, "toarray"):
