@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 
 from featprune.importance.trees.family import LIGHTGBM, XGBOOST
-from featprune.importance.trees.model import Fitted, Rows
+from featprune.importance.trees.model import Fitted
+from featprune.importance.trees.permutation import of_permutations
+
+__all__ = ["of_contributions", "of_permutations", "of_splits"]
 
 
 def of_splits(fitted: Fitted, importance: str) -> np.ndarray:
@@ -76,76 +78,6 @@ def of_contributions(fitted: Fitted, X: Any, weight: np.ndarray | None) -> np.nd
     else:
         values = _by_shap(fitted.model, X)
     return np.average(np.abs(values).sum(axis=1), axis=0, weights=weight)
-
-
-def of_permutations(
-    fitted: Fitted,
-    rows: Rows,
-    unit: np.ndarray,
-    scorer: Callable[..., float],
-    *,
-    n_repeats: int,
-    seed: int,
-) -> np.ndarray:
-    """Return how much of its score the model loses with each unit's features permuted.
-
-    Parameters
-    ----------
-    fitted : Fitted
-    rows : Rows
-        Held out from the fit, with the model's own features.
-    unit : ndarray of shape (k,), int
-        The unit of each feature; features of one unit are permuted together.
-    scorer : callable
-        As scikit-learn's ``scorer(estimator, X, y, sample_weight=...)``.
-    n_repeats : int
-        Permutations of each unit, of which the mean is taken.
-    seed : int
-        Each unit draws from its own stream, whatever other units there are.
-
-    Returns
-    -------
-    ndarray of shape (k,)
-        The unit's loss, in equal shares for its features. Can be negative.
-
-    Notes
-    -----
-    One prediction of all rows a unit and repeat.
-
-    References
-    ----------
-    Breiman, L. (2001). Random forests. Machine Learning 45, 5-32.
-    https://doi.org/10.1023/A:1010933404324
-    """
-    weights = {} if rows.weight is None else {"sample_weight": rows.weight}
-    model, X = fitted.as_estimator(), rows.X
-    score = scorer(model, X, rows.y, **weights)
-    X = sparse.csc_array(X) if sparse.issparse(X) else np.array(X, order="F")
-    losses = np.zeros(len(unit))
-    for one in np.unique(unit):
-        features = np.flatnonzero(unit == one)
-        before = X[:, features].copy()
-        rng = np.random.default_rng([seed, int(one)])
-        worse = 0.0
-        for _ in range(n_repeats):
-            mixed = before[rng.permutation(before.shape[0])]
-            if sparse.issparse(X):
-                worse -= scorer(model, _exchanged(X, features, mixed), rows.y, **weights)
-            else:
-                X[:, features] = mixed
-                worse -= scorer(model, X, rows.y, **weights)
-        if not sparse.issparse(X):
-            X[:, features] = before
-        losses[features] = (score + worse / n_repeats) / len(features)
-    # scores are sums: what rounding makes of equal losses must not order them
-    return np.round(losses, 12)
-
-
-def _exchanged(X: Any, features: np.ndarray, columns: Any) -> sparse.csr_matrix:
-    """A sparse matrix with other columns in place of some of its own."""
-    others = np.setdiff1d(np.arange(X.shape[1]), features)
-    place = np.argsort(np.concatenate([others, features]))
-    return sparse.csr_matrix(sparse.hstack([X[:, others], columns], format="csc")[:, place])
 
 
 def _by_shap(model: Any, X: Any) -> np.ndarray:
