@@ -14,10 +14,11 @@ _home = {
     "EliminationPath": "featprune.path",
     "PrunePlan": "featprune.plan",
     "SVMRFE": "featprune.selectors.svm_rfe",
+    "ShadowSelector": "featprune.selectors.shadow",
     "TreeSelector": "featprune.selectors.trees",
 }
 
-__all__ = ["SVMRFE", "EliminationPath", "PrunePlan", "TreeSelector"]
+__all__ = ["SVMRFE", "EliminationPath", "PrunePlan", "ShadowSelector", "TreeSelector"]
 
 
 def __getattr__(name: str) -> Any:

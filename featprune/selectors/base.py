@@ -51,7 +51,8 @@ class BaseSelector(SelectorMixin, BaseEstimator):
     def _check_parameters(self) -> None:
         """Raise if a parameter can't be used."""
         name = type(self).__name__
-        check_rule(self.n_features_to_select, "n_features_to_select", name)
+        if "n_features_to_select" in self.get_params(deep=False):
+            check_rule(self.n_features_to_select, "n_features_to_select", name)
         check_count(self.min_features_to_select, "min_features_to_select", name)
         check_choice(self.embeddings, "embeddings", name, ("whole", "dimensions"))
         check_flag(self.verbose, "verbose", name)

@@ -170,7 +170,7 @@ class Fitted:
         try:
             return int(best or self.model.best_iteration + 1)
         except AttributeError:
-            return int(self.model.get_params(deep=False)["n_estimators"] or 100)
+            return int(self.model.get_num_boosting_rounds())
 
     def used(self) -> np.ndarray | None:
         """Say which features stand in a split, shape (k,), bool; None if that can't be known."""
