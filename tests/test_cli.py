@@ -68,6 +68,17 @@ def test_prune_by_trees(churn, tmp_path, options):
     assert plan.scores["scoring"] == "balanced_accuracy"
 
 
+def test_prune_by_shadows(churn, tmp_path, capsys):
+    arguments = ("--target", "churn", "--method", "shadow", "--keep", "zip", "-o", tmp_path)
+    assert run("prune", churn, *arguments) == 0
+    plan = PrunePlan.load(tmp_path / "plan.json")
+    assert {"minutes", "zip"} <= set(plan.kept_names)
+    assert "noise" not in plan.kept_names
+    assert plan.selector["class"] == "ShadowSelector"
+    assert plan.scores is None
+    assert "of 5 columns" in capsys.readouterr().out
+
+
 def test_trees_prune_for_a_target_of_numbers(churn, tmp_path):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(200, 4))

@@ -23,6 +23,7 @@ examples:
   featprune prune churn.csv --target churn --n-features 0.5 --keep state plan -o out
   featprune prune genes.parquet --target tissue --step 0.05 --jobs 2 -o out
   featprune prune houses.csv --target price --method trees -o out
+  featprune prune houses.csv --target price --method shadow -o out
 """
 
 APPLY_EXAMPLES = """\
@@ -63,10 +64,10 @@ def make_parser() -> argparse.ArgumentParser:
     prune.add_argument("-o", "--output", required=True, metavar="DIR", help="where results go")
     prune.add_argument(
         "--method",
-        choices=["svm-rfe", "trees"],
+        choices=["svm-rfe", "trees", "shadow"],
         default="svm-rfe",
-        help="how columns are ranked: by a linear SVM, for classes (default), or by boosted trees, "
-        "for classes or numbers",
+        help="how columns are ranked: by a linear SVM, for classes (default); by boosted trees, "
+        "for classes or numbers; or by the shadow test (Boruta), which says how many to keep",
     )
     prune.add_argument(
         "--n-features",
@@ -74,7 +75,7 @@ def make_parser() -> argparse.ArgumentParser:
         type=_rule,
         metavar="N",
         help="how many to keep: a number, a share such as 0.5, 'best' (the best score) or "
-        "'one_se' (the fewest within one standard error of the best; default)",
+        "'one_se' (the fewest within one standard error of the best; default); not of shadow",
     )
     prune.add_argument(
         "--keep", nargs="+", default=[], metavar="COLUMN", help="columns that never go"

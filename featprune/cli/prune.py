@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> None:
         weight = compute_sample_weight("balanced", y)
     with progress_bar(show=not options.quiet):
         selector.fit(X, y, sample_weight=weight)
-    if options.cv:
+    if options.cv and options.method != "shadow":
         selector.reselect(options.n_features)
     plan = selector.to_plan(source=Path(options.table).name, target=options.target, n_rows=len(X))
     pruned = io.prune(arrow, [*plan.kept_names, options.target], plan.masks)
@@ -93,9 +93,18 @@ def _trees(options: argparse.Namespace, y: Any) -> BaseSelector:
     )
 
 
+def _shadow(options: argparse.Namespace, y: Any) -> BaseSelector:
+    from featprune import ShadowSelector
+
+    return ShadowSelector(
+        always_keep=options.keep or None, n_jobs=options.jobs, random_state=options.seed
+    )
+
+
 SELECTORS: dict[str, Callable[[argparse.Namespace, Any], BaseSelector]] = {
     "svm-rfe": _svm_rfe,
     "trees": _trees,
+    "shadow": _shadow,
 }
 
 

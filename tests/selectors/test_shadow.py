@@ -484,3 +484,20 @@ def test_on_madelon_the_default_finds_what_is_relevant(data_folder):
     fitted = ShadowSelector(n_iter=12, random_state=0).fit(X, y)
     assert fitted.confirmed_[relevant].sum() >= 18
     assert fitted.confirmed_.sum() <= 21
+
+
+def test_a_category_of_many_levels_does_not_hide_the_others():
+    """Its shadow can be split by the target as well as itself, if levels are put into two sets."""
+    rng = np.random.default_rng(0)
+    n = 800
+    y = rng.integers(0, 2, n)
+    frame = pd.DataFrame(
+        {
+            "age": rng.normal(size=n) + 0.5 * y,
+            "plan": pd.Categorical(np.where(rng.random(n) < 0.3 + 0.4 * y, "gold", "tin")),
+            "state": pd.Categorical([f"s{k}" for k in rng.integers(0, 50, n)]),
+            "noise": rng.normal(size=n),
+        }
+    )
+    selector = ShadowSelector(n_iter=30, random_state=0).fit(frame, y)
+    assert list(frame.columns[selector.confirmed_]) == ["age", "plan"]
