@@ -74,3 +74,27 @@ def _path(name: str) -> Path:
     if not file.exists():
         sys.exit(f"{file} is not there. FEATPRUNE_DATA must name the folder that holds data/.")
     return file
+
+
+def planted(n: int, p: int, *, n_true: int = 20, seed: int = 0) -> np.ndarray:
+    """Return the columns that decide the labels of `drawn`."""
+    rng = np.random.default_rng(seed)
+    rng.standard_normal((n, p))
+    # the order in which `drawn` draws: the weights before their places
+    rng.uniform(0.5, 1.5, size=n_true)
+    return np.sort(rng.choice(p, size=n_true, replace=False))
+
+
+def madelon_parts() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return the 2000 training rows of madelon and their labels, and its 600 validation rows."""
+    X, y = _raw("classics/madelon")
+    return X[:2000], y[:2000], X[2000:], y[2000:]
+
+
+def frame(name: str, target: str, n_rows: int | None = None) -> tuple[pd.DataFrame, pd.Series]:
+    """Return the columns of a real table as they are, and its target; of `n_rows` drawn rows."""
+    table = pd.read_parquet(_path(f"tables/{name}.parquet"))
+    table = table[table[target].notna()]
+    if n_rows is not None:
+        table = table.sample(n_rows, random_state=0)
+    return table.drop(columns=target).reset_index(drop=True), table[target].reset_index(drop=True)

@@ -11,8 +11,9 @@ import numpy as np
 from featprune.importance.trace import Trace
 from featprune.importance.trees import null
 from featprune.importance.trees.family import LIGHTGBM, XGBOOST
-from featprune.importance.trees.measure import of_contributions, of_permutations, of_splits
+from featprune.importance.trees.measure import of_contributions, of_splits
 from featprune.importance.trees.model import Fitted, Rows, Trees
+from featprune.importance.trees.permutation import of_permutations
 from featprune.parameters import step_size
 from featprune.ranking import fold, weakest_first
 

@@ -9,9 +9,6 @@ from scipy import sparse
 
 from featprune.importance.trees.family import LIGHTGBM, XGBOOST
 from featprune.importance.trees.model import Fitted
-from featprune.importance.trees.permutation import of_permutations
-
-__all__ = ["of_contributions", "of_permutations", "of_splits"]
 
 
 def of_splits(fitted: Fitted, importance: str) -> np.ndarray:
