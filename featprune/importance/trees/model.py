@@ -166,9 +166,10 @@ class Fitted:
 
     def n_rounds(self) -> int:
         """Return how many rounds predictions use: those up to the best, where it stopped early."""
-        best = getattr(self.model, "best_iteration_", None) or None
+        if self.family is LIGHTGBM:
+            return int(self.model.best_iteration_ or self.model.n_estimators_)
         try:
-            return int(best or self.model.best_iteration + 1)
+            return int(self.model.best_iteration + 1)
         except AttributeError:
             return int(self.model.get_num_boosting_rounds())
 

@@ -6,7 +6,7 @@ from lightgbm import LGBMClassifier
 from scipy import sparse
 from sklearn.datasets import make_classification
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
-from xgboost import XGBClassifier
+from xgboost import XGBClassifier, XGBRFClassifier
 
 from featprune.importance.trees.family import family_of
 from featprune.importance.trees.model import Rows, Trees, as_taken
@@ -106,6 +106,19 @@ def test_a_booster_stops_by_the_spare_rows(estimator, rows):
     assert np.array_equal(
         stopped.as_estimator().predict_proba(spare.X), again.as_estimator().predict_proba(spare.X)
     )
+
+
+@pytest.mark.parametrize(
+    ("estimator", "rounds"),
+    [
+        (XGBClassifier(n_estimators=7), 7),
+        (LGBMClassifier(n_estimators=7), 7),
+        (XGBRFClassifier(n_estimators=7), 1),
+    ],
+    ids=["xgboost", "lightgbm", "xgboost's forest"],
+)
+def test_rounds_of_a_booster_that_does_not_stop(estimator, rounds, rows):
+    assert trees(estimator).fit(rows, ALL).n_rounds() == rounds
 
 
 def test_zeros_of_a_sparse_matrix_are_zeros_for_xgboost():
