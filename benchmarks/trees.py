@@ -51,7 +51,7 @@ from sklearn.preprocessing import LabelEncoder
 from sklearn.utils import check_random_state
 from xgboost import XGBClassifier, XGBRegressor
 
-from featprune import TreeSelector
+from featprune import ShadowSelector, TreeSelector
 from featprune.importance.trees.family import family_of
 from featprune.importance.trees.measure import of_contributions
 from featprune.importance.trees.model import Fitted, Rows, Trees, as_taken
@@ -216,8 +216,6 @@ def shadow() -> list[list[str]]:
     """Boruta's test, each at its own best: the forest that BorutaPy asks for, and our default."""
     from boruta import BorutaPy
 
-    from featprune.selectors.shadow import ShadowSelector
-
     X, y = inputs.madelon()
     forest = RandomForestClassifier(max_depth=5, n_jobs=1)
 
@@ -239,13 +237,17 @@ def shadow() -> list[list[str]]:
     return race(work, "5x / 10x", {"peer": peer, "ours": ours}, check)
 
 
-VARIANTS = {
-    "total_gain": dict(importance="total_gain"),
-    "shap": dict(importance="shap"),
-    "permutation": dict(importance="permutation"),
-    "total_gain, recursive": dict(importance="total_gain", recursive=True),
-    "shap, recursive": dict(importance="shap", recursive=True),
-    "permutation, recursive": dict(importance="permutation", recursive=True),
+_TWENTY = partial(TreeSelector, n_features_to_select=20, cv=None)
+VARIANTS: dict[str, Callable[..., Any]] = {
+    "total_gain": partial(_TWENTY, importance="total_gain"),
+    "shap": partial(_TWENTY, importance="shap"),
+    "permutation": partial(_TWENTY, importance="permutation"),
+    "total_gain, recursive": partial(_TWENTY, importance="total_gain", recursive=True),
+    "shap, recursive": partial(_TWENTY, importance="shap", recursive=True),
+    "permutation, recursive": partial(_TWENTY, importance="permutation", recursive=True),
+    "forest, impurity": partial(_TWENTY, RandomForestClassifier(500), importance="impurity"),
+    # which says itself how many
+    "shadow": ShadowSelector,
 }
 
 
@@ -255,9 +257,7 @@ def quality(name: str) -> list[list[str]]:
     scores, spent, kept = [], [], 0
     for seed in range(N_SEEDS):
         if name in VARIANTS:
-            selector = TreeSelector(
-                n_features_to_select=20, cv=None, random_state=seed, **VARIANTS[name]
-            )
+            selector = VARIANTS[name](random_state=seed)
             seconds, _ = cpu_seconds(partial(selector.fit, X, y))
             columns = np.flatnonzero(selector.support_)
         else:
