@@ -69,8 +69,9 @@ def test_columns_of_many_values_fool_counts_of_splits_alone(seed, estimator, imp
 def test_permuted_targets_tell_noise_of_many_values_from_the_rest():
     X, y = planted(0)
     forest = RandomForestClassifier(30, random_state=0)
-    selector = TreeSelector(forest, importance="null", n_repeats=2, n_features_to_select=3)
-    selector.fit(X, y)
+    selector = TreeSelector(
+        forest, importance="null", n_repeats=2, n_features_to_select=3, random_state=0
+    ).fit(X, y)
     assert selector.support_.tolist() == [True] * 3 + [False] * 7
     assert (selector.p_values_[:3] < 0.001).all()
     assert (selector.p_values_[3:] > 0.01).all()
