@@ -79,6 +79,12 @@ def test_prune_by_shadows(churn, tmp_path, capsys):
     assert "of 5 columns" in capsys.readouterr().out
 
 
+def test_a_number_is_obeyed_whatever_the_shadows_say(churn, tmp_path):
+    arguments = ("--target", "churn", "--method", "shadow", "--n-features", 1, "-q", "-o", tmp_path)
+    assert run("prune", churn, *arguments) == 0
+    assert len(PrunePlan.load(tmp_path / "plan.json").kept) == 1
+
+
 def test_trees_prune_for_a_target_of_numbers(churn, tmp_path):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(200, 4))

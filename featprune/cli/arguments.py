@@ -71,11 +71,11 @@ def make_parser() -> argparse.ArgumentParser:
     )
     prune.add_argument(
         "--n-features",
-        default="one_se",
+        default=None,
         type=_rule,
         metavar="N",
         help="how many to keep: a number, a share such as 0.5, 'best' (the best score) or "
-        "'one_se' (the fewest within one standard error of the best; default); not of shadow",
+        "'one_se' (the fewest within one standard error of the best; default, but for shadow)",
     )
     prune.add_argument(
         "--keep", nargs="+", default=[], metavar="COLUMN", help="columns that never go"

@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> None:
         weight = compute_sample_weight("balanced", y)
     with progress_bar(show=not options.quiet):
         selector.fit(X, y, sample_weight=weight)
-    if options.cv and options.method != "shadow":
+    if options.n_features is not None and (options.cv or options.method == "shadow"):
         selector.reselect(options.n_features)
     plan = selector.to_plan(source=Path(options.table).name, target=options.target, n_rows=len(X))
     pruned = io.prune(arrow, [*plan.kept_names, options.target], plan.masks)
@@ -112,7 +112,7 @@ def _shared(options: argparse.Namespace, scoring: str) -> dict[str, Any]:
     """Parameters that every selector with a path has."""
     return dict(
         # with folds, every size is scored, whatever the rule
-        n_features_to_select="one_se" if options.cv else options.n_features,
+        n_features_to_select="one_se" if options.cv else options.n_features or "one_se",
         always_keep=options.keep or None,
         cv=options.cv or None,
         scoring=options.scoring or scoring,

@@ -73,6 +73,11 @@ class BaseSelector(SelectorMixin, BaseEstimator):
         """Return the target as an array, or raise if it can't be used."""
         return None if y is None else np.asarray(y)
 
+    def _floor(self, units: Units) -> int:
+        """How many units are left where a path ends."""
+        at_least = max(self.min_features_to_select, int(units.protected.sum()))
+        return min(at_least, len(units.names))
+
     def _first_cut(self, path: EliminationPath) -> int | float | str:
         """Return the rule by which `fit` cuts the path."""
         return self.n_features_to_select
@@ -285,6 +290,18 @@ class BaseSelector(SelectorMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = self.encoder is not None
         return tags
+
+
+def weighted_rows(
+    rows: np.ndarray, sample_weight: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Leave out the rows of weight 0, and weights that are all 1: both are as good as absent."""
+    if sample_weight is None:
+        return rows, None
+    rows = rows[sample_weight[rows] > 0]
+    weight = sample_weight[rows]
+    # where weights are given, scikit-learn's forests draw rows in another way
+    return rows, None if (weight == 1).all() else weight
 
 
 def _can_encode(encoder: Any) -> bool:

@@ -20,7 +20,7 @@ from featprune.importance.trace import Trace
 from featprune.path import EliminationPath
 from featprune.progress import tell
 from featprune.ranking import fold
-from featprune.selectors.base import BaseSelector
+from featprune.selectors.base import BaseSelector, weighted_rows
 from featprune.selectors.time_limit import (
     Clock,
     check_time_limit,
@@ -154,11 +154,6 @@ class EliminationSelector(BaseSelector):
             _warn_if_guessing(path, splits[1:], type(self).__name__, self._mend_guessing())
         return path, paths[0].importances
 
-    def _floor(self, units: Units) -> int:
-        """How many units are left where a path ends."""
-        at_least = max(self.min_features_to_select, int(units.protected.sum()))
-        return min(at_least, len(units.names))
-
     def _to_common_sizes(self, paths: list[_Path], floor: int) -> list[_Path]:
         """Cut all paths to the sizes that each of them reached, and say so if time ran out."""
         n_models = min(len(path.trace.sizes) for path in paths)
@@ -218,12 +213,12 @@ def _one_path(
 ) -> _Path:
     """Encode the training rows, follow their elimination, and score the held-out rows."""
     train, test = rows
-    train, train_weight = _weighted_rows(train, sample_weight)
+    train, train_weight = weighted_rows(train, sample_weight)
     encoder = selector._encoder(seed)
     encoded = encoder.fit_transform(table.rows(train), y[train], train_weight)
     held_out = None
     if test is not None:
-        test, test_weight = _weighted_rows(test, sample_weight)
+        test, test_weight = weighted_rows(test, sample_weight)
         values = encoder.transform(table.rows(test))
         held_out = HeldOut(values, y[test], test_weight)
     trace, scores = selector._eliminate(
@@ -285,15 +280,3 @@ def _row_numbers(rows: np.ndarray) -> np.ndarray:
     """Positions of rows that a splitter gave as positions or as a mask."""
     rows = np.asarray(rows)
     return np.flatnonzero(rows) if rows.dtype == bool else rows
-
-
-def _weighted_rows(
-    rows: np.ndarray, sample_weight: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Leave out the rows of weight 0: they are as good as absent."""
-    if sample_weight is None:
-        return rows, None
-    rows = rows[sample_weight[rows] > 0]
-    weight = sample_weight[rows]
-    # where weights are given, scikit-learn's forests draw rows in another way
-    return rows, None if (weight == 1).all() else weight

@@ -28,7 +28,7 @@ from featprune.parameters import check_choice, check_count, check_flag
 from featprune.path import EliminationPath
 from featprune.progress import tell
 from featprune.ranking import fold
-from featprune.selectors.base import BaseSelector
+from featprune.selectors.base import BaseSelector, weighted_rows
 from featprune.selectors.target import check_tree_target, is_regression
 from featprune.selectors.time_limit import check_time_limit
 from featprune.table.columns import Table
@@ -228,9 +228,9 @@ class ShadowSelector(BaseSelector):
     ) -> tuple[EliminationPath, np.ndarray]:
         deadline = None if self.time_limit is None else time.monotonic() + self.time_limit
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        if sample_weight is not None:  # rows of weight 0 are as good as absent
-            rows = np.flatnonzero(sample_weight > 0)
-            table, y, sample_weight = table.rows(rows), y[rows], sample_weight[rows]
+        if sample_weight is not None:
+            rows, sample_weight = weighted_rows(np.arange(table.n_rows), sample_weight)
+            table, y = table.rows(rows), y[rows]
         family, importance = self._check_trees(self._estimator)
         encoded = TableEncoder(
             self.encoder,
@@ -306,11 +306,6 @@ class ShadowSelector(BaseSelector):
                 stacklevel=4,
             )
         return max(n_kept, floor)
-
-    def _floor(self, units: Units) -> int:
-        """How many units are left where the path ends."""
-        at_least = max(self.min_features_to_select, int(units.protected.sum()))
-        return min(at_least, len(units.names))
 
     def _first_cut(self, path: EliminationPath) -> int:
         return self._n_kept
