@@ -10,7 +10,6 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from sklearn.base import is_classifier
 from sklearn.utils import check_random_state
 
 from featprune.importance.trees.family import Family, family_of
@@ -28,11 +27,10 @@ from featprune.parameters import check_choice, check_count, check_flag
 from featprune.path import EliminationPath
 from featprune.progress import tell
 from featprune.ranking import fold
-from featprune.selectors.base import BaseSelector, weighted_rows
-from featprune.selectors.target import check_tree_target, is_regression
+from featprune.selectors.base import weighted_rows
 from featprune.selectors.time_limit import check_time_limit
+from featprune.selectors.tree_based import TreeBased
 from featprune.table.columns import Table
-from featprune.table.encode import TableEncoder
 from featprune.table.units import Units
 
 # The estimator where none is given; see the notes of the class.
@@ -43,7 +41,7 @@ _BOOSTER: dict[str, Any] = dict(
 _IMPORTANCES = ("impurity", "total_gain", "gain", "shap")
 
 
-class ShadowSelector(BaseSelector):
+class ShadowSelector(TreeBased):
     """Keep the columns that are worth more to a tree ensemble than permuted copies: Boruta.
 
     In each round every column gets a shadow, a copy with its rows permuted, which can tell
@@ -232,14 +230,7 @@ class ShadowSelector(BaseSelector):
             rows, sample_weight = weighted_rows(np.arange(table.n_rows), sample_weight)
             table, y = table.rows(rows), y[rows]
         family, importance = self._check_trees(self._estimator)
-        encoded = TableEncoder(
-            self.encoder,
-            standardize=False,
-            random_state=seed,
-            flag_vectors=self.embeddings == "whole",
-            most_levels=family.most_levels,
-            keep_missing=family.takes_missing,
-        ).fit_transform(table, y, sample_weight)
+        encoded = self._encoder(seed).fit_transform(table, y, sample_weight)
         unit = units.of_features(encoded)
         levels = np.zeros(len(unit), dtype=int) if encoded.levels is None else encoded.levels
         outcome = shadow_test(
@@ -319,11 +310,8 @@ class ShadowSelector(BaseSelector):
         check_flag(self.two_step, "two_step", name)
         check_choice(self.tentative, "tentative", name, ("drop", "keep", "rough_fix"))
         check_time_limit(self.time_limit, name)
-        if self.estimator is not None:
-            self._check_trees(self.estimator)
 
     def _check_trees(self, estimator: Any) -> tuple[Family, str]:
-        """Return the estimator's family and its importance, or raise."""
         name = type(self).__name__
         family = family_of(estimator, name)
         told = [one for one in _IMPORTANCES if one in family.importances]
@@ -346,22 +334,10 @@ class ShadowSelector(BaseSelector):
             )
         return family, told[0] if self.importance == "auto" else self.importance
 
-    def _check_target(self, y: Any) -> np.ndarray:
-        self._estimator = self.estimator
-        if self.estimator is None:
-            from xgboost import XGBClassifier, XGBRegressor
+    def _default_estimator(self, *, regresses: bool) -> Any:
+        from xgboost import XGBClassifier, XGBRegressor
 
-            booster = XGBRegressor if is_regression(y) else XGBClassifier
-            self._estimator = booster(**_BOOSTER)
-            self._check_trees(self._estimator)
-        return check_tree_target(y, bool(is_classifier(self._estimator)), type(self).__name__)
-
-    def __sklearn_tags__(self) -> Any:
-        """Say what goes in: a target is needed, sparse matrices are taken."""
-        tags = super().__sklearn_tags__()
-        tags.target_tags.required = True
-        tags.input_tags.sparse = True
-        return tags
+        return (XGBRegressor if regresses else XGBClassifier)(**_BOOSTER)
 
 
 def _make_path(

@@ -15,19 +15,19 @@ from sklearn.utils.validation import check_is_fitted
 
 from featprune.importance.trace import Trace
 from featprune.importance.trees.eliminate import Measure, eliminate, path_sizes
-from featprune.importance.trees.family import check_importance, family_of
+from featprune.importance.trees.family import Family, check_importance, family_of
 from featprune.importance.trees.model import Fitted, Rows, Trees, as_taken
 from featprune.parameters import check_count, check_flag, check_step
 from featprune.selectors.elimination import EliminationSelector, HeldOut, Scores
-from featprune.selectors.target import check_tree_target, is_regression
-from featprune.table.encode import Encoded, TableEncoder
+from featprune.selectors.tree_based import TreeBased
+from featprune.table.encode import Encoded
 
 # Parts of the training rows, one of which is kept out of a fit that needs rows to stop by or to
 # permute.
 _N_PARTS = 4
 
 
-class TreeSelector(EliminationSelector):
+class TreeSelector(TreeBased, EliminationSelector):
     """Keep the columns that a tree ensemble needs, by its importances.
 
     A booster of xgboost (default) or LightGBM, or one of scikit-learn's tree ensembles, is fitted
@@ -190,17 +190,6 @@ class TreeSelector(EliminationSelector):
         first = self._units.first
         return stats.norm.sf(np.bincount(first, self.importances_)[first])
 
-    def _encoder(self, seed: int) -> TableEncoder:
-        family = family_of(self._estimator, type(self).__name__)
-        return TableEncoder(
-            self.encoder,
-            standardize=False,
-            random_state=seed,
-            flag_vectors=self.embeddings == "whole",
-            most_levels=family.most_levels,
-            keep_missing=family.takes_missing,
-        )
-
     def _eliminate(
         self,
         encoded: Encoded,
@@ -215,9 +204,8 @@ class TreeSelector(EliminationSelector):
         progress: Callable[[int, int], None],
         deadline: float | None,
     ) -> tuple[Trace, Scores | None]:
-        name, estimator = type(self).__name__, self._estimator
-        family = family_of(estimator, name)
-        importance = check_importance(self.importance, estimator, family, name)
+        estimator = self._estimator
+        family, importance = self._check_trees(estimator)
         levels = np.zeros(len(unit), dtype=int) if encoded.levels is None else encoded.levels
         trees = Trees(estimator, family, levels, seed)
         rows, spare = Rows(as_taken(encoded.values, family), y, sample_weight), None
@@ -278,30 +266,16 @@ class TreeSelector(EliminationSelector):
             check_step(self.step, name)
         check_flag(self.recursive, "recursive", name)
         check_count(self.n_repeats, "n_repeats", name)
-        if self.estimator is not None:
-            family = family_of(self.estimator, name)
-            check_importance(self.importance, self.estimator, family, name)
 
-    def _check_target(self, y: Any) -> np.ndarray:
-        self._estimator = self.estimator
-        if self.estimator is None:
-            from xgboost import XGBClassifier, XGBRegressor
+    def _check_trees(self, estimator: Any) -> tuple[Family, str]:
+        name = type(self).__name__
+        family = family_of(estimator, name)
+        return family, check_importance(self.importance, estimator, family, name)
 
-            self._estimator = XGBRegressor() if is_regression(y) else XGBClassifier()
-            check_importance(
-                self.importance,
-                self._estimator,
-                family_of(self._estimator, type(self).__name__),
-                type(self).__name__,
-            )
-        return check_tree_target(y, self._is_classifier(), type(self).__name__)
+    def _default_estimator(self, *, regresses: bool) -> Any:
+        from xgboost import XGBClassifier, XGBRegressor
 
-    def __sklearn_tags__(self) -> Any:
-        """Say what goes in: a target is needed, sparse matrices are taken."""
-        tags = super().__sklearn_tags__()
-        tags.target_tags.required = True
-        tags.input_tags.sparse = True
-        return tags
+        return XGBRegressor() if regresses else XGBClassifier()
 
 
 class _Score:
