@@ -12,7 +12,9 @@ from featprune.path import EliminationPath
 SCORED_RULES = ("best", "one_se")
 
 
-def check_rule(rule: object, parameter: str, owner: str) -> None:
+def check_rule(
+    rule: object, parameter: str, owner: str, words: tuple[str, ...] = SCORED_RULES
+) -> None:
     """Raise if `rule` is no rule for a cut.
 
     Parameters
@@ -21,18 +23,21 @@ def check_rule(rule: object, parameter: str, owner: str) -> None:
         What the caller passed.
     parameter, owner : str
         The names of the parameter and of the class, for the message.
+    words : tuple of str
+        Rules that are words and that the class knows.
 
     Raises
     ------
     TypeError, ValueError
         Naming the parameter, what it may be and what was passed.
     """
+    allowed = ["an int >= 1", "a float in (0, 1)", *map(repr, words)]
     message = (
-        f"The {parameter!r} parameter of {owner} must be an int >= 1, a float in (0, 1), "
-        f"'best' or 'one_se'. Got {rule!r} instead."
+        f"The {parameter!r} parameter of {owner} must be {', '.join(allowed[:-1])} or "
+        f"{allowed[-1]}. Got {rule!r} instead."
     )
     if isinstance(rule, str):
-        if rule not in SCORED_RULES:
+        if rule not in words:
             raise ValueError(message)
     elif isinstance(rule, bool) or not isinstance(rule, Real):
         raise TypeError(message)
@@ -110,3 +115,14 @@ def _scored_size(path: EliminationPath, rule: str) -> int:
         at = np.flatnonzero(means == best)[-1]
         best = best - errors[at]
     return int(path.sizes[np.flatnonzero(means >= best)[-1]])
+
+
+def size_explaining(path: EliminationPath, share: float) -> int:
+    """Return the smallest size of `path` that explains `share` of all columns' variance.
+
+    The whole table explains all of it, so there is always one; rounding is allowed for.
+    """
+    if path.explained is None:
+        raise ValueError("This path does not say what is explained at each size.")
+    enough = np.flatnonzero(path.explained >= share - 1e-12)
+    return int(path.sizes[enough[-1]]) if len(enough) else len(path.names)

@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.feature_selection import RFE
 
 from featprune import EliminationPath
-from featprune.cut import check_rule, cut
+from featprune.cut import check_rule, cut, size_explaining
 
 
 def path(scores, sizes=(5, 4, 3, 2, 1), n_units=5):
@@ -122,3 +124,14 @@ def test_what_is_no_rule_is_refused(rule, error):
 @pytest.mark.parametrize("rule", [1, np.int32(7), 0.5, np.float32(0.25), "best", "one_se"])
 def test_rules_are_let_through(rule):
     check_rule(rule, "n", "Me")
+
+
+@pytest.mark.parametrize(("share", "size"), [(1, 4), (0.9, 3), (0.85, 3), (0.5, 1), (0.1, 1)])
+def test_the_fewest_that_explain_enough(share, size):
+    one = replace(path(None), explained=np.array([1, 1, 0.9, 0.8, 0.5]))
+    assert size_explaining(one, share) == size
+
+
+def test_a_path_that_does_not_say_what_is_explained():
+    with pytest.raises(ValueError, match="does not say what is explained"):
+        size_explaining(path(None), 0.9)

@@ -145,6 +145,19 @@ def test_a_newer_schema_is_refused(tmp_path):
         EliminationPath.load(tmp_path / "p.json")
 
 
+def test_a_file_from_before_there_was_explained_is_read(tmp_path):
+    path().save(tmp_path / "p.json")
+    content = json.loads((tmp_path / "p.json").read_text())
+    del content["explained"]
+    (tmp_path / "p.json").write_text(json.dumps(content))
+    assert EliminationPath.load(tmp_path / "p.json").explained is None
+
+
+def test_frame_says_what_is_explained_at_each_size():
+    frame = path(explained=np.array([1.0, 0.75, 0.5])).to_frame()
+    assert frame["explained"].tolist() == [1, 1, 0.75, 0.75, 0.5]
+
+
 NEVER_REMOVES = {
     "order": np.array([], dtype=np.intp),
     "criterion": np.array([]),
@@ -164,6 +177,7 @@ PATHS = {
         "fold_orders": np.array([[0, 1, 2, 3]]),
         "baseline": np.array([0.1]),
     },
+    "explained": {"explained": np.array([1.0, 0.75, 1 / 3])},
     "words": {"names": ("größe", "a\nb", "", "'", "\U0001f600")},
 }
 
@@ -175,7 +189,15 @@ def test_saving_keeps_every_bit(tmp_path, suffix, changes):
     one.save(tmp_path / f"p{suffix}")
     back = EliminationPath.load(tmp_path / f"p{suffix}")
     assert back.names == one.names
-    for field in ("order", "criterion", "sizes", "scores", "fold_orders", "baseline"):
+    for field in (
+        "order",
+        "criterion",
+        "sizes",
+        "scores",
+        "fold_orders",
+        "baseline",
+        "explained",
+    ):
         before, after = getattr(one, field), getattr(back, field)
         assert (before is None) == (after is None)
         if before is not None:
@@ -212,6 +234,7 @@ def test_a_path_that_never_removes_keeps_all():
         {"scores": None},
         {"baseline": 0.5},
         {"names": ["a", "b"]},
+        {"explained": [1, 0.5]},
     ],
     ids=str,
 )

@@ -13,7 +13,7 @@ from sklearn.feature_selection import SelectorMixin
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from featprune.cut import check_rule, cut
+from featprune.cut import SCORED_RULES, check_rule, cut
 from featprune.parameters import check_choice, check_count, check_flag
 from featprune.path import EliminationPath
 from featprune.plan import PrunePlan, make_plan
@@ -30,6 +30,9 @@ class BaseSelector(SelectorMixin, BaseEstimator):
     ``_check_parameters`` and ranks the units in ``_find_path``. Reading the table, the units,
     the cut, the mask and the table that goes out are here.
     """
+
+    # rules for the size that are words
+    _words: tuple[str, ...] = SCORED_RULES
 
     @abstractmethod
     def _find_path(
@@ -52,7 +55,7 @@ class BaseSelector(SelectorMixin, BaseEstimator):
         """Raise if a parameter can't be used."""
         name = type(self).__name__
         if "n_features_to_select" in self.get_params(deep=False):
-            check_rule(self.n_features_to_select, "n_features_to_select", name)
+            check_rule(self.n_features_to_select, "n_features_to_select", name, self._words)
         check_count(self.min_features_to_select, "min_features_to_select", name)
         check_choice(self.embeddings, "embeddings", name, ("whole", "dimensions"))
         check_flag(self.verbose, "verbose", name)
@@ -158,7 +161,7 @@ class BaseSelector(SelectorMixin, BaseEstimator):
             If the path does not reach that far, or has no scores and the rule needs them.
         """
         check_is_fitted(self)
-        check_rule(rule, "rule", f"{type(self).__name__}.reselect")
+        check_rule(rule, "rule", f"{type(self).__name__}.reselect", self._words)
         self._cut_at(rule)
         return self
 

@@ -179,6 +179,8 @@ class ShadowSelector(TreeBased):
     (200, 2)
     """
 
+    _words = ()  # its rounds have no scores
+
     def __init__(
         self,
         estimator: Any = None,

@@ -104,7 +104,7 @@ def test_reselect_and_plan_follow_the_path(tmp_path):
     for k in (1, 2, n_confirmed, 7, 9):
         assert fitted.reselect(k).n_features_ == k
         assert (fitted.support_ <= fitted.confirmed_).all() or k > n_confirmed
-    with pytest.raises(ValueError, match="needs a score at each size"):
+    with pytest.raises(ValueError, match=r"an int >= 1 or a float in \(0, 1\). Got 'best'"):
         fitted.reselect("best")
     plan = fitted.reselect(n_confirmed).to_plan()
     assert plan.kept_names == list(frame.columns[fitted.confirmed_])
