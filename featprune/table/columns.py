@@ -53,6 +53,13 @@ class Table:
         """Number of rows."""
         return self.native.shape[0]
 
+    def of_kind(self, kind: str) -> Sequence[int]:
+        """Return the positions of the columns of a kind."""
+        found = self.kinds.count(kind)
+        if found in (0, len(self.kinds)):  # as in wide tables of numbers
+            return range(found)
+        return [i for i, one in enumerate(self.kinds) if one == kind]
+
     def rows(self, idx: np.ndarray) -> Table:
         """Return the table of the rows `idx`, an int array, in that order."""
         if self.is_frame:
@@ -74,7 +81,8 @@ class Table:
         Shape (n_rows, len(idx)). Costs one copy.
         """
         if not self.is_frame:
-            return _array_as_floats(self.native[:, idx])
+            is_whole = len(idx) == self.native.shape[1]
+            return _array_as_floats(self.native.copy() if is_whole else self.native[:, idx])
         if nw.dependencies.is_pandas_dataframe(self.native):
             return _frame_as_floats(self.native.iloc[:, list(idx)])
         chosen = nw.from_native(self.native).select([self.names[i] for i in idx])

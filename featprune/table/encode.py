@@ -118,10 +118,11 @@ class TableEncoder:
         _refuse_constant(values)
         if not sparse.issparse(values) and _is_auto(self.encoder) and not self.keep_missing:
             values[:, np.isnan(values).all(axis=0)] = 0.0  # their mean is taken to be 0
-        if self.standardize or (_is_auto(self.encoder) and not self.keep_missing):
-            self._scaler = StandardScaler(
-                with_mean=not sparse.issparse(values), with_std=self.standardize, copy=False
-            ).fit(values, sample_weight=sample_weight)
+        if self.standardize:
+            self._scaler = StandardScaler(with_mean=not sparse.issparse(values), copy=False)
+            self._means = self._scaler.fit(values, sample_weight=sample_weight).mean_
+        elif not sparse.issparse(values) and _is_auto(self.encoder) and not self.keep_missing:
+            self._means = _means_of_present(values, sample_weight)
         return Encoded(self._finish(values, table), self.owner_, self.dimension_, levels)
 
     def transform(self, table: Table) -> Any:
@@ -148,16 +149,15 @@ class TableEncoder:
             values = table.native.astype(float)
             return [Encoded(values, np.arange(values.shape[1]), np.full(values.shape[1], -1))]
         blocks = []
-        numbers = [i for i, kind in enumerate(table.kinds) if kind == NUMBER]
-        if numbers:
+        numbers = table.of_kind(NUMBER)
+        if len(numbers):
             values = table.numbers(numbers)
             blocks.append(Encoded(values, np.array(numbers), np.full(len(numbers), -1)))
-        for i, kind in enumerate(table.kinds):
-            if kind == EMBEDDING:
-                known = None if fit else self._widths[i]
-                values = table.vectors(i, known)
-                width = values.shape[1]
-                blocks.append(Encoded(values, np.full(width, i), np.arange(width)))
+        for i in table.of_kind(EMBEDDING):
+            known = None if fit else self._widths[i]
+            values = table.vectors(i, known)
+            width = values.shape[1]
+            blocks.append(Encoded(values, np.full(width, i), np.arange(width)))
         if self._levels:
             blocks.append(self._by_codes(table))
         if self._others(table):
@@ -166,16 +166,13 @@ class TableEncoder:
 
     def _others(self, table: Table) -> list[int]:
         """Columns that need features made for them."""
-        if OTHER not in table.kinds:
-            return []
-        return [i for i, kind in enumerate(table.kinds) if kind == OTHER and i not in self._levels]
+        return [i for i in table.of_kind(OTHER) if i not in self._levels]
 
     def _learn_levels(self, table: Table) -> dict[int, pd.Index]:
         """Levels of the columns that become codes."""
-        if not self.most_levels or OTHER not in table.kinds:
+        if not self.most_levels:
             return {}
-        others = [i for i, kind in enumerate(table.kinds) if kind == OTHER]
-        found = {i: levels_of(table, i) for i in others}
+        found = {i: levels_of(table, i) for i in table.of_kind(OTHER)}
         return {
             i: levels
             for i, levels in found.items()
@@ -227,9 +224,13 @@ class TableEncoder:
             return encoded
         if not fit and not len(self._flagged):
             return encoded
+        missing = np.isnan(values)
+        if fit and not missing.any():
+            self._flagged = np.empty(0, dtype=np.intp)
+            return encoded
         starts = np.flatnonzero(np.diff(owner, prepend=-1))
         columns = owner[starts]
-        missing = np.logical_or.reduceat(np.isnan(values), starts, axis=1)
+        missing = np.logical_or.reduceat(missing, starts, axis=1)
         if fit:
             self._flagged = columns[missing.any(axis=0)]
             if not self.flag_vectors:
@@ -256,7 +257,7 @@ class TableEncoder:
             if not _is_auto(self.encoder):
                 mend = "Impute them, or pass encoder='auto'."
                 self._refuse(values, missing, "missing values (NaN)", mend, table)
-            means = np.nan_to_num(self._scaler.mean_)  # 0 where all were missing
+            means = np.nan_to_num(self._means)  # 0 where all were missing
             values[missing] = np.broadcast_to(means, values.shape)[missing]
         return self._scaler.transform(values) if self.standardize else values
 
@@ -269,6 +270,18 @@ class TableEncoder:
         columns = [table.names[i] for i in np.unique(self.owner_[features])]
         noun = "column" if len(columns) == 1 else "columns"
         raise ValueError(f"X has {what} in {noun} {quote_some(columns)}. {mend}")
+
+
+def _means_of_present(values: np.ndarray, sample_weight: np.ndarray | None) -> np.ndarray:
+    """Weighted mean of the values of each feature that are not missing, NaN if all are."""
+    missing = np.isnan(values)
+    if not missing.any():
+        return np.average(values, axis=0, weights=sample_weight)
+    weights = np.where(missing, 0.0, 1.0)
+    if sample_weight is not None:
+        weights *= sample_weight[:, np.newaxis]
+    with np.errstate(invalid="ignore"):
+        return (np.nan_to_num(values) * weights).sum(axis=0) / weights.sum(axis=0)
 
 
 def _refuse_constant(values: Any) -> None:

@@ -122,6 +122,9 @@ def row_bounds(machine: Machine, y: np.ndarray, sample_weight: np.ndarray | None
     if is_regressor(machine):
         return rows
     classes, codes = np.unique(y, return_inverse=True)
+    if machine.class_weight is None:
+        n_problems = 1 if len(classes) == 2 else len(classes)
+        return rows if isinstance(machine, SVC) else np.tile(rows, (n_problems, 1))
     # of the two, only LinearSVC counts a row of weight 2 as two where it balances the classes
     counted = {"sample_weight": sample_weight} if isinstance(machine, LinearSVC) else {}
     weights = compute_class_weight(machine.class_weight, classes=classes, y=y, **counted)
