@@ -154,7 +154,9 @@ def _fitted(estimator: Any, X: np.ndarray, y: np.ndarray) -> tuple[Fitted, Rows]
     return Trees(estimator, family, np.zeros(p, dtype=int), 0).fit(rows, np.arange(p)), rows
 
 
-def recursive(kind: str, n: int = 20_000, p: int = 200) -> list[list[str]]:
+def recursive(
+    kind: str, peer: XGBClassifier, ours: XGBClassifier | None, n: int = 20_000, p: int = 200
+) -> list[list[str]]:
     """Recursive elimination with cross-validation, the same sizes and folds."""
     X, y = inputs.drawn(n, p)
     folds = list(StratifiedKFold(5).split(X, y))
@@ -169,13 +171,13 @@ def recursive(kind: str, n: int = 20_000, p: int = 200) -> list[list[str]]:
         return best[1] > best[0] - 0.002 and sizes[0] == sizes[1], text
 
     return race(
-        f"RFECV(XGBClassifier) by steps of 20, 5 folds, importance {kind!r}, drawn {n}x{p}",
+        f"RFECV({_short(peer)}) by steps of 20, 5 folds, against "
+        f"TreeSelector({'' if ours is None else _short(ours)}), {kind!r}, drawn {n}x{p}",
         "3x / 10x",
         {
-            "peer": lambda: RFECV(
-                XGBClassifier(n_jobs=1), step=20, min_features_to_select=20, cv=folds
-            ).fit(X, y),
+            "peer": lambda: RFECV(peer, step=20, min_features_to_select=20, cv=folds).fit(X, y),
             "ours": lambda: TreeSelector(
+                ours,
                 importance=kind,
                 recursive=True,
                 step=20,
@@ -187,6 +189,13 @@ def recursive(kind: str, n: int = 20_000, p: int = 200) -> list[list[str]]:
         },
         check,
     )
+
+
+def _short(booster: XGBClassifier) -> str:
+    """The booster as its user would write it, less its number of threads."""
+    names = ("max_bin", "early_stopping_rounds")
+    told = [f"{name}={getattr(booster, name)}" for name in names if getattr(booster, name)]
+    return f"XGBClassifier({', '.join(told)})"
 
 
 def contributions(n: int = 20_000, p: int = 200) -> list[list[str]]:
@@ -304,6 +313,9 @@ def table(name: str, target: str, is_numbers: bool, kind: str) -> list[list[str]
     return [[f"{shape}, {kind}", kind, kept, metric, *scores, f"{seconds:.3g}"]]
 
 
+BOOSTER = XGBClassifier(n_jobs=1)
+COARSE = XGBClassifier(n_jobs=1, max_bin=64)
+STOPPING = XGBClassifier(n_jobs=1, max_bin=64, early_stopping_rounds=5)
 FOREST = RandomForestClassifier(n_jobs=1, random_state=0)
 TABLES: list[tuple[str, tuple[str, ...], dict[str, Callable[[], list[list[str]]]]]] = [
     (
@@ -311,10 +323,12 @@ TABLES: list[tuple[str, tuple[str, ...], dict[str, Callable[[], list[list[str]]]
         RACES,
         {
             "importance": importance,
-            "permutation_xgboost": partial(permutation, XGBClassifier(n_jobs=1)),
+            "permutation_xgboost": partial(permutation, BOOSTER),
             "permutation_forest": partial(permutation, FOREST),
-            "recursive": partial(recursive, "total_gain"),
-            "recursive_shap": partial(recursive, "shap"),
+            "recursive": partial(recursive, "total_gain", BOOSTER, None),
+            "recursive_stopping": partial(recursive, "total_gain", BOOSTER, STOPPING),
+            "recursive_alike": partial(recursive, "total_gain", COARSE, COARSE),
+            "recursive_shap": partial(recursive, "shap", BOOSTER, None),
             "shap": contributions,
             "shadow": shadow,
         },

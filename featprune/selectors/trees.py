@@ -39,8 +39,9 @@ class TreeSelector(TreeBased, EliminationSelector):
     Parameters
     ----------
     estimator : estimator or None, default=None
-        The trees; cloned, not changed. None is :class:`xgboost.XGBClassifier` or
-        :class:`xgboost.XGBRegressor`, by the target. A booster with `early_stopping_rounds` stops
+        The trees; cloned, not changed. None is ``XGBClassifier(max_bin=64)`` or
+        ``XGBRegressor(max_bin=64)``, by the target: a quarter of xgboost's bins rank columns as
+        well, in less than half the time. A booster with `early_stopping_rounds` stops
         by the score of a quarter of the training rows, which it is not fitted on.
     importance : str, default="auto"
         What a column is worth.
@@ -275,7 +276,7 @@ class TreeSelector(TreeBased, EliminationSelector):
     def _default_estimator(self, *, regresses: bool) -> Any:
         from xgboost import XGBClassifier, XGBRegressor
 
-        return XGBRegressor() if regresses else XGBClassifier()
+        return (XGBRegressor if regresses else XGBClassifier)(max_bin=64)
 
 
 class _Score:
