@@ -98,3 +98,8 @@ def frame(name: str, target: str, n_rows: int | None = None) -> tuple[pd.DataFra
     if n_rows is not None:
         table = table.sample(n_rows, random_state=0)
     return table.drop(columns=target).reset_index(drop=True), table[target].reset_index(drop=True)
+
+
+def vectors(name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the vectors of a data set as they are, in double precision, and their labels."""
+    return _raw(name)

@@ -12,13 +12,25 @@ __version__ = "0.1.0"
 
 _home = {
     "EliminationPath": "featprune.path",
+    "MRMRSelector": "featprune.selectors.mrmr",
+    "PCASelector": "featprune.selectors.pca",
     "PrunePlan": "featprune.plan",
+    "RedundancySelector": "featprune.selectors.redundancy",
     "SVMRFE": "featprune.selectors.svm_rfe",
     "ShadowSelector": "featprune.selectors.shadow",
     "TreeSelector": "featprune.selectors.trees",
 }
 
-__all__ = ["SVMRFE", "EliminationPath", "PrunePlan", "ShadowSelector", "TreeSelector"]
+__all__ = [
+    "SVMRFE",
+    "EliminationPath",
+    "MRMRSelector",
+    "PCASelector",
+    "PrunePlan",
+    "RedundancySelector",
+    "ShadowSelector",
+    "TreeSelector",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -79,6 +79,47 @@ def test_prune_by_shadows(churn, tmp_path, capsys):
     assert "of 5 columns" in capsys.readouterr().out
 
 
+@pytest.fixture
+def sensors(tmp_path):
+    """Columns b and c say what a says, d something else."""
+    rng = np.random.default_rng(0)
+    a, d = rng.normal(size=(2, 60))
+    frame = pd.DataFrame({"a": a, "b": 2 * a + 1, "c": a + 0.01 * d, "d": d})
+    file = tmp_path / "sensors.parquet"
+    frame.to_parquet(file)
+    return file
+
+
+def test_prune_without_a_target_by_what_is_explained(sensors, tmp_path, capsys):
+    arguments = ("--method", "pca", "--reconstruction", 0.99, "-o", tmp_path / "out")
+    assert run("prune", sensors, *arguments) == 0
+    plan = PrunePlan.load(tmp_path / "out/plan.json")
+    assert len(plan.kept) == 2
+    assert pq.read_table(tmp_path / "out/pruned.parquet").column_names == plan.kept_names
+    assert re.search(r"explain (99\.\d|100\.0)% of the variance", capsys.readouterr().out)
+
+
+def test_prune_what_says_the_same(sensors, tmp_path, capsys):
+    arguments = ("--method", "redundancy", "--threshold", 0.9, "-o", tmp_path / "out")
+    assert run("prune", sensors, *arguments) == 0
+    assert PrunePlan.load(tmp_path / "out/plan.json").kept_names == ["a", "d"]
+    assert "a stands for b, c" in capsys.readouterr().out
+
+
+def test_prune_by_relevance_and_redundancy(churn, tmp_path):
+    arguments = ("--target", "churn", "--method", "mrmr", "--n-features", 2, "-q", "-o", tmp_path)
+    assert run("prune", churn, *arguments) == 0
+    plan = PrunePlan.load(tmp_path / "plan.json")
+    assert set(plan.kept_names) & {"minutes", "plan"}
+    assert len(plan.kept) == 2
+
+
+def test_a_method_that_needs_a_target_says_so(sensors, tmp_path, capsys):
+    assert run("prune", sensors, "--method", "trees", "-o", tmp_path) != 0
+    said = capsys.readouterr().err
+    assert "trees needs a column to predict. Name it by --target, or choose --method pca" in said
+
+
 def test_a_number_is_obeyed_whatever_the_shadows_say(churn, tmp_path):
     arguments = ("--target", "churn", "--method", "shadow", "--n-features", 1, "-q", "-o", tmp_path)
     assert run("prune", churn, *arguments) == 0

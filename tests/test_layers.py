@@ -23,6 +23,7 @@ FLOORS = {
     "plan": 2,
     "selectors": 3,
     "cli": 4,
+    "report": 4,
     "__main__": 5,
 }
 # used by nobody but the caller

@@ -24,6 +24,8 @@ examples:
   featprune prune genes.parquet --target tissue --step 0.05 --jobs 2 -o out
   featprune prune houses.csv --target price --method trees -o out
   featprune prune houses.csv --target price --method shadow -o out
+  featprune prune sensors.parquet --method pca --reconstruction 0.99 -o out
+  featprune prune houses.csv --method redundancy --threshold 0.9 -o out
 """
 
 APPLY_EXAMPLES = """\
@@ -54,28 +56,36 @@ def make_parser() -> argparse.ArgumentParser:
     prune = commands.add_parser(
         "prune",
         help="choose the columns of a table",
-        description="Choose the columns of a CSV or Parquet table that predict a target column.",
+        description="Choose the columns of a CSV or Parquet table that predict a target column, "
+        "or that stand for all others.",
         epilog=PRUNE_EXAMPLES,
         formatter_class=raw,
     )
     prune.set_defaults(command="prune")
     prune.add_argument("table", metavar="TABLE", help="a .csv or .parquet file")
-    prune.add_argument("--target", required=True, metavar="COLUMN", help="the column to predict")
+    prune.add_argument(
+        "--target",
+        metavar="COLUMN",
+        help="the column to predict; pca and redundancy don't look at it, and need none",
+    )
     prune.add_argument("-o", "--output", required=True, metavar="DIR", help="where results go")
     prune.add_argument(
         "--method",
-        choices=["svm-rfe", "trees", "shadow"],
+        choices=["svm-rfe", "trees", "shadow", "mrmr", "pca", "redundancy"],
         default="svm-rfe",
         help="how columns are ranked: by a linear SVM, for classes (default); by boosted trees, "
-        "for classes or numbers; or by the shadow test (Boruta), which says how many to keep",
+        "for classes or numbers; by the shadow test (Boruta), which says how many to keep; by "
+        "relevance and redundancy (mRMR); by what they explain of all columns (pca); or without "
+        "those that say what another one says (redundancy)",
     )
     prune.add_argument(
         "--n-features",
         default=None,
         type=_rule,
         metavar="N",
-        help="how many to keep: a number, a share such as 0.5, 'best' (the best score) or "
-        "'one_se' (the fewest within one standard error of the best; default, but for shadow)",
+        help="how many to keep: a number, a share such as 0.5, or, of svm-rfe and trees, 'best' "
+        "(the best score) or 'one_se' (the fewest within one standard error of the best; their "
+        "default). mrmr keeps 10 unless told; shadow, pca and redundancy say themselves",
     )
     prune.add_argument(
         "--keep", nargs="+", default=[], metavar="COLUMN", help="columns that never go"
@@ -103,6 +113,20 @@ def make_parser() -> argparse.ArgumentParser:
         "--recursive",
         action="store_true",
         help="of trees: take importances anew at each size, as svm-rfe always does",
+    )
+    prune.add_argument(
+        "--reconstruction",
+        type=float,
+        default=0.95,
+        metavar="SHARE",
+        help="of pca: the share of the variance that the kept columns explain (default 0.95)",
+    )
+    prune.add_argument(
+        "--threshold",
+        type=float,
+        default=0.95,
+        metavar="R",
+        help="of redundancy: of two columns with a higher correlation one goes (default 0.95)",
     )
     prune.add_argument(
         "--class-weight",

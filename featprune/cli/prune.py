@@ -33,23 +33,19 @@ def run(options: argparse.Namespace) -> None:
     for option in ("target", "keep", "ignore"):
         _check_columns(options, option, names)
     frame = arrow.to_pandas()
-    y = frame[options.target]
-    X = frame.drop(columns=[options.target, *options.ignore])
-    if y.isna().any():
-        raise ValueError(
-            f"the target {options.target!r} is missing in {int(y.isna().sum())} of {len(y)} rows. "
-            "Drop those rows first."
-        )
+    y = _target(options, frame)
+    target = [] if options.target is None else [options.target]
+    X = frame.drop(columns=[*target, *options.ignore])
     selector = SELECTORS[options.method](options, y)
     weight = None
     if options.method == "trees" and options.class_weight == "balanced" and not is_regression(y):
         weight = compute_sample_weight("balanced", y)
     with progress_bar(show=not options.quiet):
         selector.fit(X, y, sample_weight=weight)
-    if options.n_features is not None and (options.cv or options.method == "shadow"):
+    if options.n_features is not None and (options.cv or options.method not in _SCORED):
         selector.reselect(options.n_features)
     plan = selector.to_plan(source=Path(options.table).name, target=options.target, n_rows=len(X))
-    pruned = io.prune(arrow, [*plan.kept_names, options.target], plan.masks)
+    pruned = io.prune(arrow, [*plan.kept_names, *target], plan.masks)
     out = Path(options.output)
     out.mkdir(parents=True, exist_ok=True)
     with ExitStack() as files:  # renamed together, when all are whole
@@ -62,6 +58,24 @@ def run(options: argparse.Namespace) -> None:
         plan.save(beside["plan.json"])
     if not options.quiet:
         _report(selector, plan, out, time.monotonic() - started)
+
+
+def _target(options: argparse.Namespace, frame: Any) -> Any:
+    """Return the column to predict, None if none is named, or raise if there must be one."""
+    if options.target is None:
+        if options.method in _WITHOUT_TARGET:
+            return None
+        raise ValueError(
+            f"--method {options.method} needs a column to predict. Name it by --target, or choose "
+            f"--method {' or '.join(_WITHOUT_TARGET)}, which need none."
+        )
+    y = frame[options.target]
+    if y.isna().any():
+        raise ValueError(
+            f"the target {options.target!r} is missing in {int(y.isna().sum())} of {len(y)} rows. "
+            "Drop those rows first."
+        )
+    return y
 
 
 def _svm_rfe(options: argparse.Namespace, y: Any) -> BaseSelector:
@@ -101,10 +115,42 @@ def _shadow(options: argparse.Namespace, y: Any) -> BaseSelector:
     )
 
 
+def _mrmr(options: argparse.Namespace, y: Any) -> BaseSelector:
+    from featprune import MRMRSelector
+
+    return MRMRSelector(
+        10 if options.n_features is None else options.n_features,
+        always_keep=options.keep or None,
+        n_jobs=options.jobs,
+        random_state=options.seed,
+    )
+
+
+def _pca(options: argparse.Namespace, y: Any) -> BaseSelector:
+    from featprune import PCASelector
+
+    return PCASelector(
+        reconstruction=options.reconstruction,
+        always_keep=options.keep or None,
+        random_state=options.seed,
+    )
+
+
+def _redundancy(options: argparse.Namespace, y: Any) -> BaseSelector:
+    from featprune import RedundancySelector
+
+    return RedundancySelector(options.threshold, always_keep=options.keep or None)
+
+
+_SCORED = ("svm-rfe", "trees")
+_WITHOUT_TARGET = ("pca", "redundancy")
 SELECTORS: dict[str, Callable[[argparse.Namespace, Any], BaseSelector]] = {
     "svm-rfe": _svm_rfe,
     "trees": _trees,
     "shadow": _shadow,
+    "mrmr": _mrmr,
+    "pca": _pca,
+    "redundancy": _redundancy,
 }
 
 
@@ -122,7 +168,7 @@ def _shared(options: argparse.Namespace, scoring: str) -> dict[str, Any]:
 
 
 def _check_columns(options: argparse.Namespace, option: str, names: list[str]) -> None:
-    given = getattr(options, option)
+    given = getattr(options, option) or []
     for name in [given] if isinstance(given, str) else given:
         if name not in names:
             from difflib import get_close_matches
@@ -161,6 +207,11 @@ def _report(selector: BaseSelector, plan: PrunePlan, out: Path, seconds: float) 
             table.add_row(f"{what} {path.sizes[i]}", f"{score:.3f} ± {error:.3f}")
         table.add_row("none 0", f"{path.mean_baseline:.3f}, by guessing")
         console.print(table)
+    for name, others in getattr(selector, "clusters_", {}).items():
+        console.print(f"  {name} stands for {_names(others)}", highlight=False)
+    if path.explained is not None:
+        share = path.explained[path.sizes.tolist().index(n_kept)]
+        console.print(f"  they explain {share:.1%} of the variance of all columns")
     console.print(
         f"written to {out}{os.sep}: plan.json, pruned.parquet, path.csv ({seconds:.1f} s)",
         highlight=False,

@@ -95,6 +95,35 @@ def is_regression(y: Any) -> bool:
     return _are_no_classes(values) or type_of_target(values).startswith("continuous")
 
 
+def check_either(y: Any, owner: str) -> tuple[np.ndarray, bool]:
+    """Return a target as an array, and whether it is of numbers that are no classes, or raise.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+    owner : str
+        The class that takes both, for the message.
+
+    Raises
+    ------
+    ValueError
+        For missing or infinite values, and where all are one.
+    """
+    values = _column(y)
+    if values.dtype == object and all(type(value) in (int, float) for value in values):
+        values = np.array(values.tolist())
+    if values.dtype.kind == "f":
+        check_numbers(values, owner)
+    if not is_regression(values):
+        return check_classes(values, owner), False
+    if (values == values[0]).all():
+        raise ValueError(
+            f"y has one value, {values[0]!s}, in all rows, and {owner} needs at least 2. Pass rows "
+            "of another value, too."
+        )
+    return values.astype(np.float64), True
+
+
 def check_tree_target(y: Any, classifies: bool, owner: str) -> np.ndarray:
     """Return a target of one or more outputs as an array, or raise.
 

@@ -20,6 +20,10 @@ COLUMNS = {
     "pandas lists": pd.Series(VECTORS, name="v"),
     "pandas tuples": pd.Series([v if v is None else tuple(v) for v in VECTORS], name="v"),
     "pandas arrays": pd.Series([v if v is None else np.array(v, "float32") for v in VECTORS]),
+    "pandas whole numbers": pd.Series([v if v is None else np.array(v, "int16") for v in VECTORS]),
+    "pandas types mixed": pd.Series(
+        [v if v is None else np.array(v, t) for v, t in zip(VECTORS, "fdef", strict=True)]
+    ),
     "pandas NaN": pd.Series([np.nan if v is None else np.array(v) for v in VECTORS], dtype=object),
     "arrow list": arrow(pa.list_(pa.float32())),
     "arrow large list": arrow(pa.large_list(pa.float64())),
@@ -197,3 +201,36 @@ def test_a_named_tuple_loses_its_names():
     point = namedtuple("Point", ["a", "b"])
     short = embedding.shorten(pd.Series([point(1, 2)]), np.array([False, True]), "v")
     assert short[0] == (2,)
+
+
+PLAIN = [np.array([1, 2, 3], "float32"), np.array([4, 5, 6], "float32")]
+ODD_ARRAYS = {
+    "an array of another length": ([*PLAIN, np.ones(2, "float32")], ValueError, "lengths 2 to 3"),
+    "an array of words": ([np.array(["a", "b"])] * 2, TypeError, "must hold vectors of numbers"),
+    "an array of objects": ([np.array([1.0, "b"], object)], TypeError, "vectors of numbers"),
+    "an array of complex numbers": ([np.ones(2, "complex64")], TypeError, "vectors of numbers"),
+    "a word among arrays": ([*PLAIN, "v"], TypeError, "must hold vectors of numbers"),
+    "an array of no axis": ([np.array(1.0)] * 2, TypeError, "must hold vectors of numbers"),
+    "empty arrays": ([np.empty(0)] * 2, ValueError, "holds empty vectors"),
+}
+
+
+@pytest.mark.parametrize(("values", "error", "message"), ODD_ARRAYS.values(), ids=ODD_ARRAYS.keys())
+def test_arrays_that_are_no_vectors_are_refused(values, error, message):
+    column = pd.Series(values, dtype=object)
+    for read in (embedding.to_matrix, embedding.width):
+        with pytest.raises(error, match=message):
+            read(column, "v")
+
+
+def test_arrays_in_big_endian_and_strided_are_read():
+    grid = np.arange(12, dtype=">f4").reshape(3, 4)
+    np.testing.assert_array_equal(embedding.to_matrix(pd.Series(list(grid)), "v"), grid)
+    np.testing.assert_array_equal(embedding.to_matrix(pd.Series(list(grid.T)), "v"), grid.T)
+
+
+def test_shortened_arrays_are_the_callers_own_no_more():
+    big = np.ones((3, 4))
+    short = embedding.shorten(pd.Series(list(big)), np.array([True, False, True, True]), "v")
+    assert not any(np.shares_memory(vector, big) for vector in short)
+    assert all(vector.base is None for vector in short)  # none holds the memory of the others

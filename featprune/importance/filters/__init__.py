@@ -1,0 +1,1 @@
+"""Filters, which look at columns and no model: association, redundancy, mRMR."""

@@ -1,0 +1,205 @@
+"""Second moments of rows that come in chunks: weights, means and products, added up."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from featprune.importance.pca.rows import DenseRows
+from featprune.importance.pca.spread import Centred, Scatter, is_constant, scale_of
+
+# Rows multiplied at a time: few enough to stay in the cache while they are centred, and enough
+# for BLAS to be at full speed; in wide tables as many as columns, as adding p x p products costs.
+_BLOCK = 1024
+
+
+class NotFiniteError(ValueError):
+    """Rows hold NaN or infinite numbers."""
+
+
+class Moments:
+    """The weight, mean and centred products of rows that are added chunk by chunk.
+
+    Rows are taken in blocks of fixed length, counted from the first row on, so the sums are the
+    same however the rows were cut into chunks. A block of float32 is multiplied in float32, and
+    added up in float64. Until there are as many rows as columns (and 1024), the rows themselves
+    are held, which is less than their products would be.
+
+    Parameters
+    ----------
+    n_features : int
+
+    Attributes
+    ----------
+    n_rows : int
+        Rows added so far.
+
+    References
+    ----------
+    Chan, T. F., Golub, G. H., LeVeque, R. J. (1983). Algorithms for computing the sample
+    variance. The American Statistician 37(3), 242-247.
+    https://doi.org/10.1080/00031305.1983.10483115
+    """
+
+    def __init__(self, n_features: int) -> None:
+        self.n_features = n_features
+        self.n_rows = 0
+        self._length = max(_BLOCK, n_features)
+        self._held: list[tuple[np.ndarray, np.ndarray]] = []
+        self._n_held = 0
+        self._sums = _Sums(n_features)
+
+    def add(self, X: np.ndarray, weight: np.ndarray | None = None, *, copy: bool = True) -> None:
+        """Add rows.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_rows, n_features), float32 or float64
+        weight : ndarray of shape (n_rows,), optional
+            Above 0.
+        copy : bool, default=True
+            Whether rows that are held are copied. Without, `X` must not change afterwards.
+
+        Raises
+        ------
+        NotFiniteError
+            If there is a number that is not finite; the moments are then of no use.
+        """
+        if weight is None:
+            weight = np.ones(len(X))
+        start, n_rows = 0, len(X)
+        self.n_rows += n_rows
+        if self._n_held:
+            start = min(self._length - self._n_held, n_rows)
+            self._hold(X[:start], weight[:start], copy)
+            if self._n_held == self._length:
+                self._sums.add(*self._joined())
+                self._held, self._n_held = [], 0
+        while n_rows - start >= self._length:
+            stop = start + self._length
+            self._sums.add(X[start:stop], weight[start:stop])
+            start = stop
+        if start < n_rows:
+            self._hold(X[start:], weight[start:], copy)
+
+    def centred(self, *, standardize: bool) -> Centred:
+        """Return the spread of the rows so far around their mean; more rows may follow.
+
+        Parameters
+        ----------
+        standardize : bool
+            Whether every feature is scaled to variance 1.
+        """
+        if self.n_rows < self.n_features:
+            return _of_rows(*self._joined(), standardize=standardize)
+        sums = self._sums
+        if self._n_held:
+            sums = sums.copy()
+            sums.add(*self._joined())
+        return sums.centred(standardize=standardize)
+
+    def _hold(self, X: np.ndarray, weight: np.ndarray, copy: bool) -> None:
+        if not np.isfinite(X).all():
+            raise NotFiniteError
+        self._held.append((X.copy(), weight.copy()) if copy else (X, weight))
+        self._n_held += len(X)
+
+    def _joined(self) -> tuple[np.ndarray, np.ndarray]:
+        if len(self._held) > 1:
+            X, weight = zip(*self._held, strict=True)
+            self._held = [(np.concatenate(X), np.concatenate(weight))]
+        return self._held[0]
+
+
+class _Sums:
+    """Sums of blocks: Chan's update, with the block's own mean taken off before it is squared."""
+
+    def __init__(self, n_features: int) -> None:
+        self.weight = 0.0
+        self.mean = np.zeros(n_features)
+        self.products: np.ndarray | None = None  # p x p is made only when it is needed
+        self.dtype = np.dtype(np.float64)
+
+    def copy(self) -> _Sums:
+        """Return sums to which blocks can be added without changing these."""
+        twin = _Sums(len(self.mean))
+        twin.weight, twin.mean, twin.dtype = self.weight, self.mean, self.dtype
+        twin.products = None if self.products is None else self.products.copy()
+        return twin
+
+    def add(self, X: np.ndarray, weight: np.ndarray) -> None:
+        """Add one block; costs n_rows x p^2 multiplications in the dtype of `X`."""
+        block = _multiplied(X, weight)
+        if not np.isfinite(block[2]).all() and X.dtype != np.float64:
+            block = _multiplied(X.astype(np.float64), weight)  # squares may leave float32's range
+        total, mean, products = block
+        if not np.isfinite(products).all():
+            raise NotFiniteError
+        if X.dtype == np.float32:
+            self.dtype = X.dtype
+        if self.products is None:
+            self.products = products.astype(np.float64)
+        else:
+            self.products += products
+            apart = mean - self.mean
+            share = self.weight * total / (self.weight + total)
+            self.products += np.outer(share * apart, apart)
+            mean = self.mean + apart * (total / (self.weight + total))
+        self.weight += total
+        self.mean = mean
+
+    def centred(self, *, standardize: bool) -> Centred:
+        """Return the second moments around the mean, shape (p, p)."""
+        assert self.products is not None
+        matrix = self.products / self.weight
+        variances = matrix.diagonal().copy()
+        variances[is_constant(variances, self.mean, self.dtype)] = 0.0
+        scale = scale_of(variances, standardize)
+        matrix /= scale
+        matrix /= scale[:, None]
+        matrix[variances == 0] = 0.0
+        matrix[:, variances == 0] = 0.0
+        return Centred(Scatter(matrix, _rounding(self.dtype)), self.mean, scale)
+
+
+def _multiplied(X: np.ndarray, weight: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    """Return the weight of a block, its mean, and its products around that."""
+    total = weight.sum()
+    with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is seen afterwards
+        Z = X - ((weight / total).astype(X.dtype) @ X)
+        if (weight == 1).all():
+            root = np.ones(len(X), dtype=X.dtype)
+        else:
+            root = np.sqrt(weight).astype(X.dtype)
+            Z *= root[:, None]
+        # what the mean's own rounding has left
+        rest = (root @ Z).astype(np.float64) / total
+        mean = (weight / total).astype(X.dtype) @ X + rest
+        products = Z.T @ Z
+        products -= np.outer(total * rest, rest)
+    return float(total), mean, products
+
+
+def _of_rows(X: np.ndarray, weight: np.ndarray, *, standardize: bool) -> Centred:
+    """Return centred rows, scaled so that their products are the second moments."""
+    rounding = _rounding(X.dtype)
+    dtype = X.dtype
+    share = weight / weight.sum()
+    X = X.astype(np.float64)
+    mean = share @ X
+    X -= mean
+    rest = share @ X
+    X -= rest
+    mean = mean + rest
+    X *= np.sqrt(share)[:, None]
+    variances = np.einsum("ij,ij->j", X, X)
+    constant = is_constant(variances, mean, dtype)
+    variances[constant] = 0.0
+    X[:, constant] = 0.0
+    scale = scale_of(variances, standardize)
+    X /= scale
+    return Centred(DenseRows(X, rounding), mean, scale)
+
+
+def _rounding(dtype: np.dtype) -> float:
+    """The share of its own variance below which what is left of a feature is rounding."""
+    return 1e-10 if dtype == np.float64 else 1e-6
