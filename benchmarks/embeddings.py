@@ -4,7 +4,7 @@
 
 Without names, all rows. The table goes to standard output; --write puts it into its section of
 benchmarks/RESULTS.md, rows that were not run staying as they were. FEATPRUNE_DATA names the
-folder that holds data/. All rows take about a quarter of an hour for each seed.
+folder that holds data/. All rows take about ten minutes for each seed.
 
 How it is measured, by `featprune.report.pruning_cost`:
 
@@ -70,7 +70,7 @@ def selectors() -> dict[str, Any]:
 
     trees = XGBClassifier(n_estimators=60, max_depth=4, max_bin=32, colsample_bynode=0.3, n_jobs=1)
     return {
-        "SVMRFE": SVMRFE(LinearSVC(dual=False, C=0.003), step=0.01),
+        "SVMRFE": SVMRFE(LinearSVC(dual=False, C=0.003), step=0.02),
         "TreeSelector": TreeSelector(trees, importance="shap", cv=None),
         "PCASelector": PCASelector(standardize=False),
     }

@@ -91,8 +91,9 @@ def preserved(X: np.ndarray, Z: np.ndarray, k: int, metric: str) -> tuple[float,
     before, after = _Space(X, metric), _Space(Z, metric)
     tally = np.zeros(2, dtype=np.int64)
     for rows in _blocks(n_rows, n_rows):
-        full = before.own_keys(rows)
-        tally += _compare(full, _kth(full, k), after.own_keys(rows), k)
+        full = before.own_keys(before.own_distances(rows), rows)
+        less = after.own_keys(after.own_distances(rows), rows)
+        tally += _compare(full, _kth(full, k), less, k)
     return _measures(tally, n_rows, k)
 
 
@@ -180,9 +181,9 @@ class _Space:
         keys += np.arange(len(self.base)) if columns is None else columns
         return keys
 
-    def own_keys(self, rows: np.ndarray) -> np.ndarray:
+    def own_keys(self, distances: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """The keys of own `rows`, each row being the last of all for itself."""
-        keys = self.keys(self.own_distances(rows))
+        keys = self.keys(distances)
         keys[np.arange(len(rows)), rows] = _NEVER
         return keys
 
@@ -193,30 +194,57 @@ class _Part:
     def __init__(self, space: _Space, rows: np.ndarray, k: int) -> None:
         self.space, self.rows, self.k = space, rows, k
         n_rows = len(space.base)
-        self.full = space.own_keys(rows)
+        self.whole = space.own_distances(rows)
+        self.full = space.own_keys(self.whole, rows)
         self.kth = _kth(self.full, k)
         n_listed = min(_LISTED * k, n_rows - 1)
         self.is_whole = n_listed == n_rows - 1
         listed = np.sort(np.partition(self.full, n_listed - 1, axis=1)[:, :n_listed], axis=1)
         self.listed = listed % n_rows
-        self.distances = np.take_along_axis(space.own_distances(rows), self.listed, axis=1)
+        self.distances = np.take_along_axis(self.whole, self.listed, axis=1)
 
     def without(self, unit: np.ndarray) -> np.ndarray:
         """Count as `_compare` does, a unit's features left out."""
-        k, shorten = self.k, self._cosine if self.space.is_cosine else self._euclidean
-        less, bound = shorten(self.space.base[:, unit])
-        keys = self.space.keys(less, self.listed)
+        space, k = self.space, self.k
+        values = space.base[:, unit]
+        less, bound = self._cosine(values) if space.is_cosine else self._euclidean(values)
+        keys = space.keys(less, self.listed)
         places = np.argpartition(keys, k - 1, axis=1)[:, :k]
-        furthest = np.take_along_axis(less, places, axis=1).max(axis=1)
-        is_open = furthest >= bound - 2 * self.space.largest / self.space.steps
+        reach = np.take_along_axis(less, places, axis=1).max(axis=1)
+        reach += 2 * space.largest / space.steps
+        is_open = reach >= bound
+        far = np.empty((0, len(space.base)), dtype=np.int64)
+        if is_open.any():
+            some = np.flatnonzero(is_open)
+            if space.is_cosine:
+                left = _Space(np.delete(space.base, unit, axis=1), space.metric)
+                far = left.own_keys(left.own_distances(self.rows[some]), self.rows[some])
+            else:
+                far, some = self._with_others(some, values, reach[some])
+                is_open = np.isin(np.arange(len(self.rows)), some)
         # a place in the list is the rank in the order of all columns, counted from 0
         beyond = places[~is_open] - (k - 1)
         tally = np.array([(beyond <= 0).sum(), beyond[beyond > 0].sum()])
-        if not is_open.any():
-            return tally
-        left = _Space(np.delete(self.space.base, unit, axis=1), self.space.metric)
-        keys = left.own_keys(self.rows[is_open])
-        return tally + _compare(self.full[is_open], self.kth[is_open], keys, k)
+        return tally + _compare(self.full[is_open], self.kth[is_open], far, k)
+
+    def _with_others(
+        self, some: np.ndarray, values: np.ndarray, reach: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Keys of all rows, less a unit's values, for those of `some` that have others in reach.
+
+        Others are rows that are not listed. Returns the keys, and whose they are.
+        """
+        less = self.whole[some]
+        for feature in values.T:
+            gap = np.subtract.outer(feature[self.rows[some]], feature)
+            less -= np.square(gap, out=gap)
+        listed = np.take_along_axis(less, self.listed[some], axis=1)
+        np.put_along_axis(less, self.listed[some], np.inf, axis=1)
+        less[np.arange(len(some)), self.rows[some]] = np.inf
+        is_reached = less.min(axis=1) <= reach
+        some, less = some[is_reached], less[is_reached]
+        np.put_along_axis(less, self.listed[some], listed[is_reached], axis=1)
+        return self.space.own_keys(less, self.rows[some]), some
 
     def _euclidean(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Distances to the listed rows less a unit's values, and a bound of those to others."""

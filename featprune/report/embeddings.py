@@ -260,10 +260,10 @@ def _read(X: Any, column: Any) -> np.ndarray:
 
 def _sizes(shares: Any, n_dimensions: int) -> dict[float, int]:
     """How many dimensions each share is, largest first."""
-    listed = list(shares) if isinstance(shares, Sequence | np.ndarray) else [shares]
-    good = all(isinstance(one, Real) and 0 < float(one) <= 1 for one in listed)
-    if isinstance(shares, str) or not listed or not good:
-        raise ValueError(
+    is_list = isinstance(shares, Sequence | np.ndarray)
+    listed = list(shares) if is_list and not isinstance(shares, str) else []
+    if not listed or not all(isinstance(one, Real) and 0 < float(one) <= 1 for one in listed):
+        raise (ValueError if is_list or isinstance(shares, Real) else TypeError)(
             f"The 'shares' parameter of {_NAME} must list numbers in (0, 1]. Got {shares!r} "
             "instead."
         )

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.linalg import orthogonal_procrustes
 from sklearn.decomposition import PCA
-from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import type_of_target
 
 from featprune.importance.neighbours import preserved
 from featprune.parameters import check_choice, check_count, check_flag
-from featprune.report.pruned import read_pruned
+from featprune.report.pruned import Pruned, read_pruned
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -84,8 +85,8 @@ def plot_maps(
 
     So that the eye can compare, the first map starts from the first two principal components,
     the second from the first map, both shrunk to almost a point, and the second is then turned,
-    mirrored and scaled to lie on the first (Procrustes). Groups thus stay about where they were.
-    Whether they hold together is up to the columns.
+    mirrored and scaled to lie on the first (Procrustes). Groups then tend to stay where
+    they were; whether they hold together is up to the columns.
 
     References
     ----------
@@ -114,18 +115,14 @@ def plot_maps(
     )
     if len(pruned.rows) < 10:
         raise ValueError(f"{_NAME} needs at least 10 rows. Got {len(pruned.rows)}.")
+    colours = _colours(y, pruned)
     seed = int(random.randint(2**31 - 1))
     draw = _by_open_tsne if _takes_open_tsne(method) else _by_sklearn
     perplexity = min(float(perplexity), (len(pruned.rows) - 1) / 3)
     before = draw(pruned.values, _components(pruned.values, seed), perplexity, seed)
     after = draw(pruned.after, _small(before), perplexity, seed)
-    colours = None
-    if y is not None:
-        y = np.asarray(y)
-        check_consistent_length(X, y)
-        colours = y[pruned.rows]
     n_units, n_kept = len(pruned.names), int(pruned.is_kept.sum())
-    unit = "columns" if n_units == X.shape[1] else "columns and dimensions"
+    unit = "columns and dimensions" if pruned.in_dimensions else "columns"
     k = min(_N_NEIGHBOURS, (len(pruned.rows) - 1) // 2)
     trustworthiness, recall = preserved(pruned.values, pruned.after, k, "euclidean")
     note = f"{recall:.0%} of the {k} nearest rows kept, trustworthiness {trustworthiness:.3f}"
@@ -134,12 +131,25 @@ def plot_maps(
 
 
 def _check_perplexity(perplexity: Any) -> None:
-    is_number = isinstance(perplexity, int | float) and not isinstance(perplexity, bool)
-    if not is_number or not perplexity > 1:
-        raise (ValueError if is_number else TypeError)(
+    is_number = isinstance(perplexity, Real) and not isinstance(perplexity, bool)
+    if not is_number or not float(perplexity) > 1:
+        raise (ValueError if isinstance(perplexity, Real | str) else TypeError)(
             f"The 'perplexity' parameter of {_NAME} must be a number above 1. Got {perplexity!r} "
             "instead."
         )
+
+
+def _colours(y: Any, pruned: Pruned) -> np.ndarray | None:
+    """What the rows that are drawn are coloured by."""
+    if y is None:
+        return None
+    y = np.asarray(y)
+    if y.shape != (pruned.n_all_rows,):
+        raise ValueError(
+            f"The 'y' of {_NAME} must have one value for each of the {pruned.n_all_rows} rows of "
+            f"X. Got the shape {y.shape} instead."
+        )
+    return y[pruned.rows]
 
 
 def _takes_open_tsne(method: str) -> bool:

@@ -31,6 +31,10 @@ class Pruned:
     is_kept : ndarray of shape (n_units,), bool
     rows : ndarray of shape (n_rows,), int
         Which rows of the caller's table these are.
+    n_all_rows : int
+        How many rows the caller's table has.
+    in_dimensions : bool
+        Whether dimensions of embeddings are units.
     """
 
     values: np.ndarray
@@ -38,6 +42,8 @@ class Pruned:
     names: tuple[str, ...]
     is_kept: np.ndarray
     rows: np.ndarray
+    n_all_rows: int
+    in_dimensions: bool
 
     @property
     def after(self) -> np.ndarray:
@@ -77,7 +83,8 @@ def read_pruned(
             f"The 'support' of {owner} keeps none of the {len(mask)} columns, so there is nothing "
             "to compare them with. Pass a mask that is True somewhere."
         )
-    rows = np.arange(table.n_rows)
+    n_all_rows = table.n_rows
+    rows = np.arange(n_all_rows)
     random = check_random_state(random_state)
     if len(rows) > max_rows:
         rows = np.sort(random.choice(len(rows), max_rows, replace=False))
@@ -90,7 +97,15 @@ def read_pruned(
     )
     encoded = encoder.fit_transform(table, None, None)
     values = encoded.values.toarray() if sparse.issparse(encoded.values) else encoded.values
-    return Pruned(values, units.of_features(encoded), units.names, is_kept, rows)
+    return Pruned(
+        values,
+        units.of_features(encoded),
+        units.names,
+        is_kept,
+        rows,
+        n_all_rows,
+        bool(dimensions),
+    )
 
 
 def _aligned(X: Any, support: Any) -> Any:

@@ -8,20 +8,18 @@ from featprune.importance import neighbours
 from featprune.importance.neighbours import nearest, preserved, preserved_without, shared
 
 
-def slow_distance(a, b, metric):
+def slow_distances(a, base, metric):
+    """Distances of a row from all of `base`, rounded so that equal ones are equal."""
     if metric == "euclidean":
-        return ((a - b) ** 2).sum()
-    norms = np.sqrt((a**2).sum() * (b**2).sum())
-    return 1 - (a @ b / norms if norms > 0 else 0.0)
+        return ((base - a) ** 2).sum(axis=1).round(11)
+    norms = np.sqrt((a**2).sum() * (base**2).sum(axis=1))
+    return (1 - base @ a / np.where(norms > 0, norms, 1.0)).round(11)
 
 
 def slow_order(X, metric):
     """Numbers of the other rows for each row, nearest first, rows further up first of equals."""
-    orders = []
-    for i, row in enumerate(X):
-        far = [(round(slow_distance(row, b, metric), 11), j) for j, b in enumerate(X) if j != i]
-        orders.append([j for _, j in sorted(far)])
-    return orders
+    orders = [np.argsort(slow_distances(row, X, metric), kind="stable").tolist() for row in X]
+    return [[j for j in order if j != i] for i, order in enumerate(orders)]
 
 
 def slow_preserved(X, Z, k, metric):
@@ -36,16 +34,16 @@ def slow_preserved(X, Z, k, metric):
 
 def tables():
     rng = np.random.default_rng(0)
-    normal = rng.normal(size=(60, 6))
-    heavy = rng.standard_t(1.5, size=(60, 6))
+    normal = rng.normal(size=(44, 6))
+    heavy = rng.standard_t(1.5, size=(44, 6))
     return {
         "normal": normal,
         "far from zero": normal + 100,
-        "few values": rng.integers(0, 3, size=(60, 6)).astype(float),
-        "rows that stand twice": np.repeat(normal[:30], 2, axis=0),
+        "few values": rng.integers(0, 3, size=(44, 6)).astype(float),
+        "rows that stand twice": np.repeat(normal[:22], 2, axis=0),
         "outliers": heavy,
-        "constant column": np.column_stack([normal[:, :4], np.full((60, 2), 3.0)]),
-        "rows of zeros": normal * (np.arange(60) % 5 > 0)[:, None],
+        "constant column": np.column_stack([normal[:, :4], np.full((44, 2), 3.0)]),
+        "rows of zeros": normal * (np.arange(44) % 5 > 0)[:, None],
         "wide": rng.normal(size=(25, 70)),
     }
 
@@ -73,7 +71,7 @@ def test_a_unit_left_out_is_as_a_table_without_it(X, metric, n_listed, monkeypat
     np.testing.assert_allclose(preserved_without(X, units, 4, metric), expected, atol=1e-12)
 
 
-@pytest.mark.parametrize("k", [1, 7, 29], ids=["one", "some", "as many as there can be"])
+@pytest.mark.parametrize("k", [1, 7, 21], ids=["one", "some", "as many as there can be"])
 def test_trustworthiness_is_that_of_scikit_learn(k):
     X = TABLES["normal"]
     ours, _ = preserved(X, X[:, :2], k, "euclidean")
@@ -97,7 +95,7 @@ def test_blocks_of_rows_do_not_change_a_bit(metric, monkeypatch):
 def test_nothing_lost_is_one(metric):
     X = TABLES["few values"]
     assert preserved(X, X.copy(), 5, metric) == (1, 1)
-    X = np.column_stack([X, np.zeros(60)])
+    X = np.column_stack([X, np.zeros(44)])
     assert preserved_without(X, [np.array([6])], 5, metric) == [(1, 1)]
 
 
@@ -105,7 +103,7 @@ def test_nothing_lost_is_one(metric):
 @every_metric
 def test_nearest_of_other_rows(X, metric):
     queries, base = X[:10], X[10:]
-    far = [[round(slow_distance(a, b, metric), 11) for b in base] for a in queries]
+    far = [slow_distances(a, base, metric) for a in queries]
     expected = np.argsort(far, axis=1, kind="stable")[:, :7]
     assert np.array_equal(nearest(queries, base, 7, metric), expected)
 

@@ -238,6 +238,8 @@ BAD = {
     "taken name": (dict(selector={"PCA": SVM}), ValueError, "'PCA' is the name of a way"),
     "share": (dict(shares=(1, 1.5)), ValueError, r"must list numbers in \(0, 1\]. Got \(1, 1.5\)"),
     "no share": (dict(shares=()), ValueError, "must list numbers"),
+    "one number": (dict(shares=0.5), ValueError, "must list numbers"),
+    "nothing": (dict(shares=None), TypeError, "must list numbers"),
     "words": (dict(shares="half"), ValueError, "must list numbers"),
     "neighbours": (dict(n_neighbors=81), ValueError, "at most the 80 training rows of a fold"),
     "draws": (dict(n_random=0), ValueError, "'n_random'.*an int >= 1"),

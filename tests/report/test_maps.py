@@ -4,8 +4,11 @@ import importlib.util
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.svm import LinearSVC
 
+from featprune import SVMRFE
 from featprune.report import maps, plot_maps
 
 pytest.importorskip("matplotlib")
@@ -113,9 +116,10 @@ def test_a_map_is_turned_mirrored_and_scaled_onto_another():
 BAD = {
     "method": (dict(method="umap"), ValueError, "'auto' or 'openTSNE' or 'sklearn'. Got 'umap'"),
     "perplexity": (dict(perplexity=1), ValueError, "'perplexity'.*a number above 1. Got 1"),
-    "perplexity of words": (dict(perplexity="x"), TypeError, "'perplexity'.*Got 'x'"),
+    "perplexity of words": (dict(perplexity="x"), ValueError, "'perplexity'.*Got 'x'"),
+    "no perplexity": (dict(perplexity=None), TypeError, "'perplexity'.*Got None"),
     "mask": (dict(support=[True]), ValueError, "each of the 6 columns"),
-    "target": (dict(y=[1, 2]), ValueError, "inconsistent numbers of samples"),
+    "target": (dict(y=[1, 2]), ValueError, r"each of the 40 rows of X. Got the shape \(2,\)"),
     "rows": (dict(X=np.eye(6)), ValueError, "needs at least 10 rows. Got 6"),
 }
 
@@ -136,3 +140,16 @@ def test_without_open_tsne_it_is_said_or_done_without(monkeypatch):
         plot_maps(X, np.arange(6) < 4, method="openTSNE")
     monkeypatch.setitem(sys.modules, "openTSNE", None)
     assert len(plot_maps(X, np.arange(6) < 4).axes) == 2
+
+
+def test_dimensions_count_as_columns_do_and_lists_are_tables():
+    X, y = groups(40)
+    frame = pd.DataFrame({"v": list(X), "noise": X[:, 5]})
+    selector = SVMRFE(LinearSVC(dual=False), n_features_to_select=3, embeddings="dimensions")
+    figure = plot_maps(frame, selector.fit(frame, y), method="sklearn")
+    assert [ax.get_title() for ax in figure.axes] == [
+        "all 7 columns and dimensions",
+        "3 columns and dimensions",
+    ]
+    listed = plot_maps(X.tolist(), [True] * 5 + [False], y.tolist(), method="sklearn")
+    assert listed.axes[1].get_title() == "5 columns"
