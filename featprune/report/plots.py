@@ -34,7 +34,6 @@ def plot_pruning_cost(table: pd.DataFrame) -> np.ndarray:
     >>> X, y = load_digits(n_class=3, return_X_y=True)
     >>> selector = SVMRFE(LinearSVC(dual=False), step=4)
     >>> axes = plot_pruning_cost(pruning_cost(X, y, selector, cv=2, n_random=2, random_state=0))
-    >>> axes[0].figure.savefig("cost.png")  # doctest: +SKIP
     """
     from matplotlib.figure import Figure
 

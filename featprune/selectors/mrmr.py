@@ -30,6 +30,8 @@ from featprune.table.units import Units
 
 # Products of a row, a feature and a pick up to which all units are picked: about a second.
 _CHEAP = 1e9
+# Such products from which on single precision is worth the second look that it takes.
+_MANY = 2e7
 
 
 class MRMRSelector(BaseSelector):
@@ -110,8 +112,10 @@ class MRMRSelector(BaseSelector):
     Weights: a row of weight 2 is as good as two rows.
 
     Cost: a pass for F, and for each pick one product of the table with a vector for each feature
-    of the unit, six where values are missing. Memory: two copies of the table. Sparse matrices
-    stay sparse, but for trees, and for mutual information a block of columns at a time.
+    of the unit, six where values are missing. Memory: two to three copies of the table. On large
+    complete tables products are of single precision, and scores that it can't tell apart are
+    computed again. Sparse matrices stay sparse, but for trees, and for mutual information a block
+    of columns at a time.
 
     Looking at one column at a time, F and mutual information don't see columns that matter only
     together; nor does the mean over many picked columns rule out a copy of one of them, which
@@ -130,10 +134,10 @@ class MRMRSelector(BaseSelector):
     Examples
     --------
     >>> import numpy as np
-    >>> from featprune.selectors.mrmr import MRMRSelector
+    >>> from featprune import MRMRSelector
     >>> X = np.random.default_rng(0).normal(size=(200, 6))
-    >>> X[:, 2] = X[:, 1] + 0.1 * X[:, 2]  # says what column 1 says
-    >>> y = X[:, 1] + 0.5 * X[:, 4] > 0
+    >>> X[:, 2] = X[:, 1] + 0.3 * X[:, 2]  # says what column 1 says
+    >>> y = X[:, 1] + 0.7 * X[:, 4] > 0
     >>> MRMRSelector(2).fit(X, y).support_.nonzero()[0].tolist()
     [1, 4]
     """
@@ -195,12 +199,15 @@ class MRMRSelector(BaseSelector):
         if self.redundancy == "spearman":
             ready = likeness(encoded.values, sample_weight, by_rank=True)
         unit, n_units = units.of_features(encoded), len(units.names)
+        n_picks = self._count_picks(encoded.values, units)
+        if encoded.values.size * n_picks > _MANY:
+            ready = ready.in_single()
         picks = pick(
-            ready.with_feature,
+            ready,
             _largest(relevance, unit, n_units),
             unit,
             units.protected,
-            self._count_picks(encoded.values, units),
+            n_picks,
             scheme=self.scheme,
             progress=partial(tell, f"{type(self).__name__}: columns picked"),
         )

@@ -10,9 +10,11 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from featprune.importance.filters.association import Columns, target_block
 from featprune.importance.filters.categories import Category
+from featprune.importance.filters.likeness import Likeness, likeness
 from featprune.importance.filters.profile import profile, relevances, variances
 from featprune.importance.filters.redundancy import Redundancy, find_redundant
 from featprune.parameters import check_choice
@@ -23,6 +25,9 @@ from featprune.selectors.target import check_either
 from featprune.table.columns import EMBEDDING, Table, quote_some
 from featprune.table.comparable import make_comparable
 from featprune.table.units import Units
+
+# The share of stored values up to which products of a sparse matrix are worth it.
+_SPARSE = 0.05
 
 
 class RedundancySelector(BaseSelector):
@@ -104,18 +109,25 @@ class RedundancySelector(BaseSelector):
     - A category and a number: the correlation ratio, the square root of epsilon squared [2]_, which
       is the share of the number's variance between levels, corrected for chance. With "spearman",
       of the ranks. A column of identifiers is like nothing, as it could explain anything.
+    - That a category is missing is a level like others: it often means something.
     - Copies are alike in any case, and always go.
 
-    It is not symmetric in its choice: a chain in which each column is like the next keeps every
-    other one, since columns are compared with those that are kept and no others. Columns that are
-    like a kept one only together are kept, too: the sum of two, for example.
+    Where levels are involved, two columns are alike if one of them follows from the other, and
+    either can be the one that goes: with ``keep="first"`` the number of a ticket can go because the
+    fare stays, which follows from it, though not it from the fare. Put the finer one first, or into
+    `always_keep`, where it matters.
 
-    Numbers are multiplied a block of 256 columns at a time with those that are kept, so the table
+    A chain in which each column is like the next keeps every other one, since columns are compared
+    with those that are kept and no others. What follows from several kept columns together, such
+    as their sum, is kept unless it is like one of them.
+
+    Numbers are multiplied a block of 512 columns at a time with those that are kept, so the table
     of all correlations never exists. Cost: n·p·k multiplications for n rows, p columns and k kept
     ones. Memory: a copy of the kept columns, and a few blocks; on tables of more than 10⁹
     multiplications in single precision, where what is within 1e-4 of the threshold is decided in
     double precision. Categories cost a pass over the rows a pair. Sparse matrices are made
-    dense a block at a time.
+    dense a block at a time; with up to 5 % of values stored and none missing, the kept columns stay
+    sparse, too, with more of them they are copied as others are.
 
     References
     ----------
@@ -127,7 +139,7 @@ class RedundancySelector(BaseSelector):
     Examples
     --------
     >>> import pandas as pd
-    >>> from featprune.selectors.redundancy import RedundancySelector
+    >>> from featprune import RedundancySelector
     >>> frame = pd.DataFrame(
     ...     {
     ...         "metres": [1.0, 2.0, 4.0, 3.0, 2.5],
@@ -187,23 +199,24 @@ class RedundancySelector(BaseSelector):
             parts.load,
             {i: Category(*codes) for i, codes in parts.codes.items()},
             parts.copies,
+            table.n_rows,
             sample_weight,
             self.method == "spearman",
+            self._sparse_likeness(table, sample_weight),
         )
-        facts = profile(columns, table.n_rows, float(self.constant_share))
+        facts = profile(columns, float(self.constant_share))
         _refuse_infinite(table, np.unique(parts.owner[facts.infinite]))
         self._refuse_constant(facts.constant)
         dimension = np.arange(len(parts.owner)) - np.searchsorted(parts.owner, parts.owner)
         unit = units.first[parts.owner] + dimension
         members = _members(unit, ~facts.constant, len(units.names))
-        priority = self._priority(columns, table.n_rows, facts.missing, y)
+        priority = self._priority(columns, facts.missing, y)
         found = find_redundant(
             columns,
             members,
             _in_turn(priority, members, units.protected),
             units.protected,
             float(self.threshold),
-            table.n_rows,
             partial(tell, f"{type(self).__name__}: columns"),
         )
         path = self._make_path(found, members, units)
@@ -218,6 +231,15 @@ class RedundancySelector(BaseSelector):
         np.maximum.at(importances, parts.owner, alone)
         return path, importances
 
+    def _sparse_likeness(self, table: Table, weight: np.ndarray | None) -> Likeness | None:
+        """The table ready for products that leave it sparse, if it is sparse enough for them."""
+        X = table.native
+        if not sparse.issparse(X) or X.nnz > _SPARSE * X.shape[0] * X.shape[1]:
+            return None
+        if not np.isfinite(X.data).all():
+            return None
+        return likeness(X.astype(float), weight, by_rank=self.method == "spearman")
+
     def _widths(self, table: Table, units: Units) -> np.ndarray:
         """How many dimensions are compared of each column, 0 of those compared as a whole."""
         widths = np.where(units.widths > 1, units.widths, 0)
@@ -227,14 +249,12 @@ class RedundancySelector(BaseSelector):
                     widths[i] = units.widths[i]
         return widths
 
-    def _priority(
-        self, columns: Columns, n_rows: int, missing: np.ndarray, y: np.ndarray | None
-    ) -> np.ndarray:
+    def _priority(self, columns: Columns, missing: np.ndarray, y: np.ndarray | None) -> np.ndarray:
         """Return a number for each column, higher for those that take their turn earlier."""
         if self.keep == "missing":
             return -missing
         if self.keep == "variance":
-            return _settled(variances(columns, n_rows))
+            return _settled(variances(columns))
         if self.keep == "first" or y is None:
             return np.zeros(len(missing))
         target = target_block(y, self._regresses, columns.weight, by_rank=columns.by_rank)

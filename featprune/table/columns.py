@@ -81,7 +81,7 @@ class Table:
         Shape (n_rows, len(idx)). Costs one copy.
         """
         if not self.is_frame:
-            is_whole = len(idx) == self.native.shape[1]
+            is_whole = list(idx) == list(range(self.native.shape[1]))
             return _array_as_floats(self.native.copy() if is_whole else self.native[:, idx])
         if nw.dependencies.is_pandas_dataframe(self.native):
             return _frame_as_floats(self.native.iloc[:, list(idx)])
@@ -212,7 +212,11 @@ def _read_frame(X: Any) -> Table:
             "that each column can be told from the others."
         )
     frame = nw.from_native(X)
-    kinds = [_kind(frame, i, name) for i, name in enumerate(names)]
+    # numpy's types say it at once; asking narwhals for a column reads all names again
+    kinds = [
+        NUMBER if isinstance(dtype, np.dtype) and dtype.kind in "biuf" else _kind(frame, i, name)
+        for i, (name, dtype) in enumerate(zip(names, X.dtypes, strict=True))
+    ]
     return Table(X, tuple(names), tuple(kinds), tuple(str(dtype) for dtype in X.dtypes))
 
 

@@ -114,6 +114,22 @@ def test_clusters_say_who_stands_for_whom():
             assert names[most] == name
 
 
+@pytest.mark.parametrize("method", ["pearson", "spearman"])
+@pytest.mark.parametrize("density", [0.04, 0.3])
+@pytest.mark.parametrize("holes", [False, True], ids=["complete", "holes"])
+def test_sparse_tables_are_pruned_as_dense_ones(method, density, holes):
+    rng = np.random.default_rng(0)
+    X = np.round(sparse.random_array((300, 40), density=density, rng=rng).toarray() * 5, 1)
+    X[:, 20:] = X[:, :20] * rng.choice([1, 0.5, 2], 20) * (rng.random((300, 20)) > 0.05)
+    if holes:
+        X[X == 2.5] = np.nan
+    dense = RedundancySelector(0.7, method=method).fit(X)
+    fitted = RedundancySelector(0.7, method=method).fit(sparse.csr_array(X))
+    assert 20 <= dense.n_features_ < 39
+    assert np.array_equal(fitted.ranking_, dense.ranking_)
+    assert fitted.clusters_ == dense.clusters_
+
+
 @pytest.mark.parametrize("keep", ["relevance", "variance"])
 def test_the_order_of_columns_does_not_matter(keep):
     X, _ = related()
@@ -156,8 +172,10 @@ def test_of_copies_the_left_one_is_kept(keep):
     assert fitted.ranking_[12:].tolist() == list(range(2, 14))
 
 
+@pytest.mark.parametrize("many", [1e9, 0], ids=["double precision", "single precision"])
 @pytest.mark.parametrize("library", ["pandas", "polars"])
-def test_columns_of_all_kinds_stand_for_each_other(library):
+def test_columns_of_all_kinds_stand_for_each_other(library, many, monkeypatch):
+    monkeypatch.setattr(redundancy, "_MANY", many)
     frame = mixed()
     frame = frame if library == "pandas" else pl.from_pandas(frame)
     fitted = RedundancySelector(0.9).fit(frame)
@@ -173,10 +191,10 @@ def test_columns_of_all_kinds_stand_for_each_other(library):
     assert fitted.ranking_[-1] == fitted.ranking_.max()
 
 
-def test_gaps_are_left_out_pair_by_pair():
+def test_gaps_of_numbers_are_left_out_pair_by_pair():
     rng = np.random.default_rng(0)
     frame = mixed()
-    for name in frame.columns[:-1]:
+    for name in ("income", "size", "size_rounded", "since", "days"):
         frame[name] = frame[name].astype(object).where(rng.random(200) > 0.2, None)
     frame = frame.astype({"income": float, "size": float, "size_rounded": float, "days": float})
     frame["since"] = pd.to_datetime(frame["since"])
@@ -186,6 +204,14 @@ def test_gaps_are_left_out_pair_by_pair():
         "size": ["size_rounded"],
         "since": ["days"],
     }
+
+
+def test_a_category_whose_gaps_tell_something_is_kept():
+    frame = mixed()[["town", "postcode"]]
+    missing = np.random.default_rng(0).random(200) < 0.5
+    assert RedundancySelector(0.9).fit(frame).n_features_ == 1
+    frame["postcode"] = frame["postcode"].where(~missing, None)
+    assert RedundancySelector(0.9).fit(frame).n_features_ == 2
 
 
 def test_spearman_sees_what_is_monotone():

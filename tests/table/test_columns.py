@@ -269,3 +269,9 @@ def test_rows_of_arrays_are_those_that_were_asked_for(container):
     part = read(container(X)).rows(np.array([2, 0, 2])).native
     part = part.toarray() if sparse.issparse(part) else part
     assert part.tolist() == X[[2, 0, 2]].tolist()
+
+
+def test_numbers_come_in_the_order_in_which_they_are_asked_for():
+    X = np.arange(6).reshape(2, 3)
+    assert read(X).numbers([2, 0, 1]).tolist() == [[2, 0, 1], [5, 3, 4]]
+    assert read(X).numbers(range(3)).tolist() == X.tolist()

@@ -13,9 +13,12 @@ from featprune.importance.filters.categories import (
     correlation_ratios,
     cramers_v,
 )
+from featprune.importance.filters.likeness import Likeness
 from featprune.importance.filters.numbers import Numbers, correlations, standardise
 from featprune.table.comparable import CATEGORY, NUMBER
 
+# Values that are read and standardised in one go.
+_PIECE = 2**20
 # More than any association: exact copies are above every threshold, 1 too.
 COPY = 2.0
 
@@ -36,18 +39,28 @@ class Columns:
     copies : ndarray of shape (n_columns,), int
         The same number for those that are exact copies of each other; -1 for numbers, which are
         compared with each other as values.
+    n_rows : int
     weight : ndarray of shape (n_rows,) or None
         Weights above 0.
     by_rank : bool
         Whether numbers are compared by their ranks.
+    likeness : Likeness or None
+        Of all columns, where they are numbers of a sparse matrix without missing values.
     """
 
     kinds: np.ndarray
     load: Callable[[np.ndarray], np.ndarray]
     categories: dict[int, Category]
     copies: np.ndarray
+    n_rows: int
     weight: np.ndarray | None = None
     by_rank: bool = False
+    likeness: Likeness | None = None
+
+    def pieces(self, idx: np.ndarray) -> list[np.ndarray]:
+        """Split positions into parts whose values fit into a processor's cache."""
+        size = max(1, _PIECE // self.n_rows)
+        return [idx[start : start + size] for start in range(0, len(idx), size)]
 
     def values(self, idx: np.ndarray) -> np.ndarray:
         """Return numbers with one column a row, which may be overwritten."""
@@ -99,17 +112,23 @@ def make_block(columns: Columns, idx: np.ndarray, dtype: type[np.floating] = np.
         (int(i), columns.categories[int(idx[i])])
         for i in np.flatnonzero(columns.kinds[idx] == CATEGORY)
     ]
-    numbers = []
+    numbers, holed = [], []
     at = np.flatnonzero(columns.kinds[idx] == NUMBER)
-    if len(at):
-        values = columns.values(idx[at])
+    whole, places = np.empty((len(at), columns.n_rows), dtype), np.empty(0, dtype=np.intp)
+    for piece in columns.pieces(at):
+        values = columns.values(idx[piece])
         has_holes = np.isnan(values.sum(axis=1))
-        for part in (~has_holes, has_holes):
-            if part.any():
-                some = values if part.all() else values[part]
-                ready = standardise(some, columns.weight, by_rank=columns.by_rank, dtype=dtype)
-                numbers.append((at[part], ready))
-    return Block(columns.copies[idx], numbers, categories)
+        if has_holes.any():
+            some = standardise(values[has_holes], columns.weight, by_rank=columns.by_rank)
+            holed.append((piece[has_holes], some))
+            values, piece = values[~has_holes], piece[~has_holes]
+        if len(piece):
+            some = standardise(values, columns.weight, by_rank=columns.by_rank)
+            whole[len(places) : len(places) + len(piece)] = some.values
+            places = np.append(places, piece)
+    if len(places):
+        numbers.append((places, Numbers(whole[: len(places)], some.root)))
+    return Block(columns.copies[idx], numbers + holed, categories)
 
 
 def target_block(

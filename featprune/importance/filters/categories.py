@@ -26,6 +26,13 @@ class Category(NamedTuple):
     codes: np.ndarray
     n_levels: int
 
+    def whole(self) -> Category:
+        """Return the category with what is missing as a level of its own, if anything is."""
+        missing = self.codes < 0
+        if not missing.any():
+            return self
+        return Category(np.where(missing, self.n_levels, self.codes), self.n_levels + 1)
+
 
 def as_category(y: np.ndarray) -> Category:
     """Return classes as levels."""
@@ -43,19 +50,16 @@ def cramers_v(a: Category, b: Category, weight: np.ndarray | None) -> float:
 
     Notes
     -----
-    Of the rows that have both, and the levels that these have. Levels of single rows tell each
-    other by chance; Bergsma's correction takes off what is to be expected of independent ones.
-    One pass over the rows.
+    What is missing is a level. Levels of single rows tell each other by chance; Bergsma's
+    correction takes off what is to be expected of independent ones. One pass over the rows.
 
     References
     ----------
     Bergsma, W. (2013). A bias-correction for Cramér's V and Tschuprow's T. Journal of the Korean
     Statistical Society 42(3), 323-328. https://doi.org/10.1016/j.jkss.2012.10.002
     """
-    both = (a.codes >= 0) & (b.codes >= 0)
-    cells = a.codes[both] * b.n_levels + b.codes[both]
-    if weight is not None:
-        weight = weight[both]
+    a, b = a.whole(), b.whole()
+    cells = a.codes * b.n_levels + b.codes
     if a.n_levels * b.n_levels > _CELLS_PER_ROW * max(len(cells), 1024):
         used, cells = np.unique(cells, return_inverse=True)
     else:
@@ -94,7 +98,7 @@ def correlation_ratios(category: Category, numbers: Numbers) -> np.ndarray:
     The correlation ratio squared, eta squared, is the share of the squared deviations that lies
     between the levels' means. It grows with the number of levels, to 1 for a level a row, whatever
     the numbers are. Epsilon squared takes off what is to be expected of levels that say nothing:
-    ``1 - (1 - eta²)(n - 1) / (n - k)``, n being the rows that have both and k their levels. One
+    ``1 - (1 - eta²)(n - 1) / (n - k)``, n being the rows that have a value and k their levels. One
     sum over the rows a column.
 
     References
@@ -119,7 +123,7 @@ class Spread(NamedTuple):
     whole : ndarray
         Of the values from the mean; 0 where they don't vary.
     n : ndarray
-        Weight of the rows that have both a level and a value.
+        Weight of the rows that have a value.
     levels : ndarray
         How many levels these rows have.
     """
@@ -132,18 +136,17 @@ class Spread(NamedTuple):
 
 def spread_of_levels(category: Category, numbers: Numbers) -> Spread:
     """Return how much of the spread of numbers lies between the levels of a category."""
-    there = np.flatnonzero(category.codes >= 0)
+    category = category.whole()
     # the values hold one root of the weights, so this holds the other
     levels = sparse.csr_array(
-        (numbers.root[there], (category.codes[there], there)),
+        (numbers.root, (category.codes, np.arange(len(numbers.root)))),
         shape=(category.n_levels, len(numbers.root)),
     )
-    values, is_whole = numbers.values, len(there) == len(numbers.root)
+    values = numbers.values
     sums = levels @ values.T
     roots = numbers.root[None] if numbers.present is None else numbers.roots()
     counts = levels @ roots.T
-    some = values if is_whole else values[:, there]
-    square = np.einsum("ij,ij->i", some, some, dtype=float)
+    square = np.einsum("ij,ij->i", values, values, dtype=float)
     n = counts.sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
         centre = np.square(sums.sum(axis=0)) / n

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,12 +12,29 @@ from scipy import sparse
 from featprune.importance.filters.categories import Category, Spread, spread_of_levels
 from featprune.importance.filters.numbers import Numbers, correlations, ranks, standardise
 
+# More than a correlation of single precision is off.
+_ERROR = 1e-5
+
 
 class Likeness(Protocol):
-    """A table of which each feature can be compared with a target or with all features."""
+    """A table of which each feature can be compared with a target or with all features.
+
+    Attributes
+    ----------
+    error : float
+        How far `with_feature` may be off: 0, but for rounding, or that of single precision.
+    """
+
+    error: float
 
     def with_feature(self, j: int) -> np.ndarray:
         """Return the size of each feature's correlation with feature j, shape (n_features,)."""
+
+    def between(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """Return the sizes of correlations of some features with others, in double precision."""
+
+    def in_single(self) -> Likeness:
+        """Return the same with products in single precision, if there is such a thing."""
 
     def with_numbers(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return each one's size of correlation with `y`, and the weight of its rows."""
@@ -42,7 +61,10 @@ def likeness(X: Any, weight: np.ndarray | None, *, by_rank: bool = False) -> Lik
 class _Dense:
     """Standardised features, those with missing values apart; two copies of the table at most."""
 
+    error = 0.0
+
     def __init__(self, X: np.ndarray, weight: np.ndarray | None, by_rank: bool) -> None:
+        self.X, self.by_rank = X, by_rank
         values = np.array(X.T, order="C")
         has_holes = np.isnan(values.sum(axis=1))
         self.n_features, self.weight = len(values), weight
@@ -60,6 +82,23 @@ class _Dense:
         for at, part in self.parts:
             found[at] = correlations(part, one)[:, 0]
         return found
+
+    def between(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        some, others = (
+            standardise(np.array(self.X.T[idx], order="C"), self.weight, by_rank=self.by_rank)
+            for idx in (a, b)
+        )
+        return correlations(some, others)
+
+    def in_single(self) -> Likeness:
+        if any(part.present is not None for _, part in self.parts):
+            return self
+        light = copy(self)
+        light.error = _ERROR
+        light.parts = [
+            (at, replace(part, values=part.values.astype(np.float32))) for at, part in self.parts
+        ]
+        return light
 
     def with_numbers(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         found, n = np.empty((2, self.n_features))
@@ -81,6 +120,8 @@ class _Dense:
 class _Sparse:
     """Features whose means are taken off in products, so that zeros need not be stored."""
 
+    error = 0.0
+
     def __init__(self, X: Any, weight: np.ndarray | None, by_rank: bool) -> None:
         self.weight = np.ones(X.shape[0]) if weight is None else weight
         self.total = self.weight.sum()
@@ -98,12 +139,20 @@ class _Sparse:
         self.norm = np.where(norm > rounding, norm, np.inf)
 
     def with_feature(self, j: int) -> np.ndarray:
-        one = self.X[:, [j]].toarray()[:, 0]
-        return self._with((one - self.mean[j]) / self.norm[j])
+        one = self.X[:, [j]].toarray()
+        return self._with((one - self.mean[j]) / self.norm[j])[:, 0]
+
+    def between(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        some = (self.X[:, b].toarray() - self.mean[b]) / self.norm[b]
+        return self._with(some, a)
+
+    def in_single(self) -> Likeness:
+        return self
 
     def with_numbers(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         deviation = y - self.weight @ y / self.total
-        found = self._with(deviation / np.sqrt(self.weight @ np.square(deviation)))
+        deviation /= np.sqrt(self.weight @ np.square(deviation))
+        found = self._with(deviation[:, None])[:, 0]
         return found, np.full(len(found), self.total)
 
     def with_classes(self, y: Category) -> Spread:
@@ -116,11 +165,14 @@ class _Sparse:
         between = (np.square(sums) / counts[:, None]).sum(axis=0)
         return Spread(between, whole, np.full(p, self.total), np.full(p, y.n_levels))
 
-    def _with(self, one: np.ndarray) -> np.ndarray:
-        """Correlations with a standardised column."""
-        weighted = self.weight * one
-        # the weighted sum is 0 but for rounding, which large means would make large
-        found = (self.X.T @ weighted - self.mean * weighted.sum()) / self.norm
+    def _with(self, others: np.ndarray, idx: np.ndarray | None = None) -> np.ndarray:
+        """Correlations of the features `idx`, or all, with standardised columns, (n_rows, k)."""
+        X, mean, norm = self.X, self.mean, self.norm
+        if idx is not None:
+            X, mean, norm = X[:, idx], mean[idx], norm[idx]
+        weighted = self.weight[:, None] * others
+        # the weighted sums are 0 but for rounding, which large means would make large
+        found = (X.T @ weighted - np.outer(mean, weighted.sum(axis=0))) / norm[:, None]
         return np.minimum(np.abs(found), 1.0)
 
 

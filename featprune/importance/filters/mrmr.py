@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from featprune.importance.filters.likeness import Likeness
+
 # The least that counts as redundancy where relevance is divided by it.
 FLOOR = 0.001
 # Scores that are apart by less of themselves are equal, as are means of correlations.
@@ -21,7 +23,8 @@ class Picks(NamedTuple):
     order : ndarray of shape (n_picks,), int
         Units, the first one picked first.
     scores : ndarray of shape (n_units,)
-        Of each unit when it was picked, or, of those that were not, at the end.
+        Of each unit when it was picked, or, of those that were not, at the end; to some five
+        digits if products are of single precision.
     """
 
     order: np.ndarray
@@ -29,7 +32,7 @@ class Picks(NamedTuple):
 
 
 def pick(
-    with_feature: Callable[[int], np.ndarray],
+    likeness: Likeness,
     relevance: np.ndarray,
     unit: np.ndarray,
     protected: np.ndarray,
@@ -42,8 +45,8 @@ def pick(
 
     Parameters
     ----------
-    with_feature : callable
-        From a feature to the size of its correlation with each feature, shape (n_features,).
+    likeness : Likeness
+        Of the features.
     relevance : ndarray of shape (n_units,)
         At least 0, possibly infinite.
     unit : ndarray of shape (n_features,), int
@@ -68,31 +71,37 @@ def pick(
     further left is picked.
 
     The correlations with those picked are summed as they come: one product of the table with a
-    vector a feature picked.
+    vector a feature picked. Where that is in single precision, those whose scores may be the
+    highest are compared with all that are picked in double precision.
     """
-    n_units = len(relevance)
-    features = _features(unit, n_units)
-    total, scores, order = np.zeros(n_units), relevance.copy(), []
+    n_units, divides = len(relevance), scheme == "quotient"
+    members = _members(unit, n_units)
+    total, scores = np.zeros(n_units), relevance.copy()
+    order: list[int] = []
     is_open, hopeful = np.ones(n_units, dtype=bool), relevance > 0
-    divides = scheme == "quotient"
     for done in range(n_picks):
         for among in (is_open & protected, is_open & hopeful, is_open):
             if among.any():
                 break
         candidates = np.flatnonzero(among)
-        best = scores[candidates].max()
-        # an infinite score is no further from itself
-        close = scores[candidates] >= (best - _EQUAL * abs(best) if np.isfinite(best) else best)
-        one = int(candidates[close.argmax()])
+        if done and likeness.error:
+            mean = total[candidates] / done
+            near = _near(relevance[candidates], mean, likeness.error, divides)
+            candidates = candidates[near]
+            if len(candidates) > 1:
+                exact = _exactly(likeness, candidates, order, members, divides)
+                scores[candidates] = _score(relevance[candidates], exact, divides)
+        one = int(candidates[_first_best(scores[candidates])])
         order.append(one)
         is_open[one] = False
         progress(done + 1, n_picks)
-        if done + 1 == n_units:
+        if not is_open.any():
             break
-        alike = _alike(with_feature, features[one], unit, n_units)
+        alike = np.zeros(n_units)
+        for j in members[one]:
+            np.maximum.at(alike, unit, likeness.with_feature(int(j)))
         total += np.maximum(alike, FLOOR) if divides else alike
-        now = _score(relevance[is_open], total[is_open] / (done + 1), divides)
-        scores[is_open] = now
+        scores[is_open] = _score(relevance[is_open], total[is_open] / (done + 1), divides)
     return Picks(np.array(order, dtype=np.intp), scores)
 
 
@@ -102,17 +111,44 @@ def _score(relevance: np.ndarray, redundancy: np.ndarray, divides: bool) -> np.n
     return np.where(redundancy >= 1 - _EQUAL, 0.0, relevance / redundancy)
 
 
-def _alike(
-    with_feature: Callable[[int], np.ndarray], features: np.ndarray, unit: np.ndarray, n_units: int
+def _first_best(scores: np.ndarray) -> int:
+    """The place of the highest score, of equal ones the first."""
+    best = scores.max()
+    # an infinite score is no further from itself
+    least = best - _EQUAL * abs(best) if np.isfinite(best) else best
+    return int((scores >= least).argmax())
+
+
+def _near(relevance: np.ndarray, redundancy: np.ndarray, error: float, divides: bool) -> np.ndarray:
+    """Whose scores may be the highest, if redundancies are off by `error`."""
+    if not divides:
+        return relevance - redundancy + error >= (relevance - redundancy - error).max()
+    if not relevance.any():
+        return np.arange(len(relevance)) == 0  # all scores are 0
+    highest = relevance / np.maximum(redundancy - error, FLOOR)
+    least = np.where(redundancy + error >= 1, 0.0, relevance / (redundancy + error))
+    return highest >= least.max()
+
+
+def _exactly(
+    likeness: Likeness,
+    candidates: np.ndarray,
+    picked: list[int],
+    members: list[np.ndarray],
+    divides: bool,
 ) -> np.ndarray:
-    """How alike each unit and one with these features are, shape (n_units,)."""
-    found = np.zeros(n_units)
-    for j in features:
-        np.maximum.at(found, unit, with_feature(int(j)))
-    return found
+    """The mean redundancy of candidates with the units picked, in double precision."""
+    found = np.zeros((len(candidates), len(picked)))
+    some = np.concatenate([members[i] for i in candidates])
+    others = np.concatenate([members[i] for i in picked])
+    row = np.repeat(np.arange(len(candidates)), [len(members[i]) for i in candidates])
+    column = np.repeat(np.arange(len(picked)), [len(members[i]) for i in picked])
+    alike = likeness.between(some, others)
+    np.maximum.at(found, (row[:, None], column), alike)
+    return (np.maximum(found, FLOOR) if divides else found).mean(axis=1)
 
 
-def _features(unit: np.ndarray, n_units: int) -> list[np.ndarray]:
+def _members(unit: np.ndarray, n_units: int) -> list[np.ndarray]:
     """The features of each unit."""
     by_unit = np.argsort(unit, kind="stable")
     return np.split(by_unit, np.searchsorted(unit[by_unit], np.arange(1, n_units)))

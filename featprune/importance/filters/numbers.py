@@ -51,13 +51,7 @@ class Numbers:
         return self.values * self.values / self.root
 
 
-def standardise(
-    values: np.ndarray,
-    weight: np.ndarray | None,
-    *,
-    by_rank: bool,
-    dtype: type[np.floating] = np.float64,
-) -> Numbers:
+def standardise(values: np.ndarray, weight: np.ndarray | None, *, by_rank: bool) -> Numbers:
     """Standardise columns.
 
     Parameters
@@ -68,8 +62,6 @@ def standardise(
         Weights above 0.
     by_rank : bool
         Whether ranks take the place of the values, the mean of equal ones'.
-    dtype : type, default=numpy.float64
-        Of the result, unless something is missing, where it is float64.
 
     Returns
     -------
@@ -87,9 +79,9 @@ def standardise(
     mean = _mean(values, weight)
     if np.isnan(mean).any():
         present = ~np.isnan(values)
-        total = present.sum(axis=1) if weight is None else (present * weight).sum(axis=1)
         values[~present] = 0.0
-        sums = values.sum(axis=1) if weight is None else (values * weight).sum(axis=1)
+        total = present.sum(axis=1) if weight is None else present @ weight
+        sums = values.sum(axis=1) if weight is None else values @ weight
         mean = sums / np.maximum(total, np.finfo(float).tiny)
     values -= mean[:, None]
     if weight is not None:
@@ -99,10 +91,7 @@ def standardise(
     norm = _norms(values)
     # the sums of a constant's rounded deviations are what this leaves out
     rounding = 1e-14 * np.abs(mean) * np.sqrt((root * root).sum())
-    scale = np.where(norm > rounding, norm, np.inf)
-    values /= scale[:, None]
-    if present is None:
-        values = values.astype(dtype, copy=False)
+    values /= np.where(norm > rounding, norm, np.inf)[:, None]
     return Numbers(values, root, present)
 
 

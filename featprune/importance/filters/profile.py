@@ -9,9 +9,6 @@ import numpy as np
 from featprune.importance.filters.association import Block, Columns, associations, make_block
 from featprune.table.comparable import NUMBER
 
-# Columns that are looked at in one go.
-BLOCK = 256
-
 
 class Profile(NamedTuple):
     """Facts about columns.
@@ -31,13 +28,12 @@ class Profile(NamedTuple):
     infinite: np.ndarray
 
 
-def profile(columns: Columns, n_rows: int, share: float) -> Profile:
+def profile(columns: Columns, share: float) -> Profile:
     """Look at each column alone.
 
     Parameters
     ----------
     columns : Columns
-    n_rows : int
     share : float
         The share of rows, by weight, from which on a most frequent value makes a column constant.
 
@@ -47,15 +43,15 @@ def profile(columns: Columns, n_rows: int, share: float) -> Profile:
     is sorted.
     """
     n_columns, weight = len(columns.kinds), columns.weight
-    ones = np.ones(n_rows) if weight is None else weight
+    ones = np.ones(columns.n_rows) if weight is None else weight
     # sums of weights are rounded
     least = share * ones.sum() * (1 - 1e-12)
     constant, infinite = np.zeros((2, n_columns), dtype=bool)
     missing = np.zeros(n_columns)
-    for idx in blocks_of(np.flatnonzero(columns.kinds == NUMBER)):
+    for idx in columns.pieces(np.flatnonzero(columns.kinds == NUMBER)):
         values = columns.values(idx)
         constant[idx] = (values == values[:, :1]).all(axis=1)
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore", over="ignore"):
             sums = values.sum(axis=1)
         odd = ~np.isfinite(sums)
         infinite[idx[odd]] = np.isinf(values[odd]).any(axis=1)
@@ -71,15 +67,15 @@ def profile(columns: Columns, n_rows: int, share: float) -> Profile:
     return Profile(constant, missing, infinite)
 
 
-def variances(columns: Columns, n_rows: int) -> np.ndarray:
+def variances(columns: Columns) -> np.ndarray:
     """Return the weighted variance of each column over the values that are there, (n_columns,).
 
     Of a number, in its own units; of a category, the sum of the variances of its levels'
     indicators, which is the Gini index. Each vector of an embedding is a level.
     """
-    ones = np.ones(n_rows) if columns.weight is None else columns.weight
+    ones = np.ones(columns.n_rows) if columns.weight is None else columns.weight
     found = np.zeros(len(columns.kinds))
-    for idx in blocks_of(np.flatnonzero(columns.kinds == NUMBER)):
+    for idx in columns.pieces(np.flatnonzero(columns.kinds == NUMBER)):
         found[idx] = _variances(columns.values(idx), ones)
     for i, (codes, n_levels) in columns.categories.items():
         counts = np.bincount(codes + 1, weights=ones, minlength=n_levels + 1)[1:]
@@ -97,14 +93,9 @@ def relevances(columns: Columns, target: Block) -> np.ndarray:
         Of one column. It has no copies.
     """
     found = np.zeros(len(columns.kinds))
-    for idx in blocks_of(np.arange(len(found))):
+    for idx in columns.pieces(np.arange(len(found))):
         found[idx] = associations(make_block(columns, idx), target, columns.weight)[:, 0]
     return found
-
-
-def blocks_of(idx: np.ndarray) -> list[np.ndarray]:
-    """Split positions into blocks."""
-    return [idx[start : start + BLOCK] for start in range(0, len(idx), BLOCK)]
 
 
 def _most_frequent(values: np.ndarray, ones: np.ndarray) -> float:

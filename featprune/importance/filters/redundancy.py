@@ -15,9 +15,10 @@ from featprune.importance.filters.association import (
     associations,
     make_block,
 )
-from featprune.importance.filters.profile import BLOCK
 from featprune.table.comparable import NUMBER
 
+# Columns that are compared in one go with those kept before.
+BLOCK = 512
 # Multiplications above which single precision is worth its margin.
 _MANY = 1e9
 
@@ -67,7 +68,6 @@ def find_redundant(
     order: np.ndarray,
     protected: np.ndarray,
     threshold: float,
-    n_rows: int,
     progress: Callable[[int, int], None],
 ) -> Redundancy:
     """Go through the units in order; each one that is not like those kept before is kept.
@@ -83,7 +83,6 @@ def find_redundant(
         Units that are kept whatever they are like.
     threshold : float
         Of two columns of a higher association one can stand for the other.
-    n_rows : int
     progress : callable
         Told how many of all units are done.
 
@@ -100,11 +99,12 @@ def find_redundant(
     associations never exists: n·p·k multiplications for k kept columns of p, and memory for a
     copy of the kept columns, of 4 bytes a value on large tables, and for a block. There numbers
     are multiplied in single precision, and what is within 1e-4 of the threshold is computed again
-    in double precision.
+    in double precision. With a `likeness` only the block is dense, and there is no copy.
     """
     n_columns = len(columns.kinds)
-    work = n_rows * float((columns.kinds == NUMBER).sum()) ** 2
-    precision = _SINGLE if work > _MANY else _DOUBLE
+    work = columns.n_rows * float((columns.kinds == NUMBER).sum()) ** 2
+    is_single = work > _MANY and columns.likeness is None
+    precision = _SINGLE if is_single else _DOUBLE
     found = Redundancy(
         gone=np.zeros(len(members), dtype=bool),
         association=np.zeros(n_columns),
@@ -115,8 +115,10 @@ def find_redundant(
     done = 0
     for units in _in_blocks(order, members):
         idx = np.concatenate([members[unit] for unit in units])
-        block = make_block(columns, idx, precision.dtype)
-        strip = _Strip(columns, idx, block, kept, threshold, precision.margin)
+        is_sparse = columns.likeness is not None
+        block = None if is_sparse else make_block(columns, idx, precision.dtype)
+        values = _compare(columns, idx, block, kept)
+        strip = _Strip(columns, idx, kept.idx, values, threshold, precision.margin)
         start = 0
         for unit in units:
             places = range(start, start + len(members[unit]))
@@ -135,16 +137,26 @@ def find_redundant(
 
 
 class _Kept:
-    """The columns kept so far, a block for each block that they came from."""
+    """The columns kept so far, with a block for each block that they came from, if need be."""
 
     def __init__(self) -> None:
         self.blocks: list[Block] = []
         self.idx = np.empty(0, dtype=np.intp)
 
-    def add(self, idx: np.ndarray, block: Block, places: np.ndarray) -> None:
+    def add(self, idx: np.ndarray, block: Block | None, places: np.ndarray) -> None:
         if len(places):
-            self.blocks.append(block if len(places) == len(block) else block.take(places))
             self.idx = np.append(self.idx, idx[places])
+            if block is not None:
+                self.blocks.append(block if len(places) == len(block) else block.take(places))
+
+
+def _compare(columns: Columns, idx: np.ndarray, block: Block | None, kept: _Kept) -> np.ndarray:
+    """The associations of the columns `idx` with those kept, and, behind these, with each other."""
+    if block is None:
+        assert columns.likeness is not None  # or there would be a block
+        return columns.likeness.between(np.append(kept.idx, idx), idx).T
+    parts = [associations(block, other, columns.weight) for other in (*kept.blocks, block)]
+    return np.concatenate(parts, axis=1)
 
 
 class _Strip:
@@ -154,17 +166,15 @@ class _Strip:
         self,
         columns: Columns,
         idx: np.ndarray,
-        block: Block,
-        kept: _Kept,
+        before: np.ndarray,
+        values: np.ndarray,
         threshold: float,
         margin: float,
     ) -> None:
-        self.columns, self.idx, self.before = columns, idx, kept.idx
+        self.columns, self.idx, self.before, self.values = columns, idx, before, values
         self.threshold, self.margin = threshold, margin
-        parts = [associations(block, other, columns.weight) for other in kept.blocks]
-        self.values = np.concatenate([*parts, associations(block, block, columns.weight)], axis=1)
         self.inside: list[int] = []  # places in the block that are kept
-        self.highest = self.values[:, : len(self.before)].max(axis=1, initial=0.0)
+        self.highest = values[:, : len(before)].max(axis=1, initial=0.0)
 
     def keep(self, places: range) -> None:
         """Compare the columns that follow with those at `places`, too."""

@@ -8,12 +8,13 @@ import numpy as np
 from scipy import sparse
 
 from featprune.importance.filters.categories import Spread
-from featprune.importance.filters.profile import blocks_of
 
 # What is left within classes, as a part of the whole, if it is rounding and no more.
 _NOTHING = 1e-13
 # Numbers of no more different values are levels to mutual information.
 _FEW_VALUES = 10
+# Features of a sparse matrix that are made dense in one go.
+_BLOCK = 256
 
 
 def f_of_classes(spread: Spread) -> np.ndarray:
@@ -83,7 +84,8 @@ def mutual_information(
     measure = mutual_info_regression if regresses else mutual_info_classif
     found = np.zeros(X.shape[1])
     X = X.tocsc() if sparse.issparse(X) else X
-    for idx in blocks_of(np.arange(X.shape[1])):
+    for start in range(0, X.shape[1], _BLOCK):
+        idx = np.arange(start, min(start + _BLOCK, X.shape[1]))
         values = X[:, idx].toarray() if sparse.issparse(X) else X[:, idx]
         few = np.zeros(len(idx), dtype=bool)
         for j in range(len(idx)):

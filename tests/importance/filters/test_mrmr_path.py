@@ -25,17 +25,25 @@ def data(n=120, p=30, seed=0):
     return X, y
 
 
-def picks(X, relevance, n=None, scheme="quotient", unit=None, protected=None, **how):
-    p = len(relevance)
-    return pick(
-        likeness(X, None, **how).with_feature,
-        relevance,
-        np.arange(p) if unit is None else unit,
-        np.zeros(p, dtype=bool) if protected is None else protected,
-        p if n is None else n,
-        scheme=scheme,
-        progress=lambda done, total: None,
-    )
+@pytest.fixture(params=["double", "single"])
+def picks(request):
+    """Pick by products in double precision, and once more in single."""
+
+    def run(X, relevance, n=None, scheme="quotient", unit=None, protected=None, **how):
+        p = len(relevance)
+        ready = likeness(X, None, **how)
+        return pick(
+            ready if request.param == "double" else ready.in_single(),
+            relevance,
+            np.arange(p) if unit is None else unit,
+            np.zeros(p, dtype=bool) if protected is None else protected,
+            p if n is None else n,
+            scheme=scheme,
+            progress=lambda done, total: None,
+        )
+
+    run.digits = 9 if request.param == "double" else 5
+    return run
 
 
 def slow_picks(alike, relevance, n, scheme):
@@ -59,7 +67,7 @@ def slow_picks(alike, relevance, n, scheme):
 @pytest.mark.parametrize("scheme", ["quotient", "difference"])
 @pytest.mark.parametrize("method", ["pearson", "spearman"])
 @pytest.mark.parametrize("seed", range(3))
-def test_picks_what_the_definition_picks(scheme, method, seed):
+def test_picks_what_the_definition_picks(scheme, method, seed, picks):
     X, y = data(seed=seed)
     relevance = f_classif(X, y)[0]
     if scheme == "difference":
@@ -73,7 +81,7 @@ def test_picks_what_the_definition_picks(scheme, method, seed):
 @pytest.mark.parametrize("regresses", [False, True], ids=["classes", "numbers"])
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.filterwarnings("ignore:Features .0. are constant", "ignore:invalid value encountered")
-def test_picks_what_mrmr_selection_picks(holes, regresses, seed):
+def test_picks_what_mrmr_selection_picks(holes, regresses, seed, picks):
     mrmr = pytest.importorskip("mrmr")
     X, y = data(seed=seed)
     X[:, 7] = 3.0
@@ -95,7 +103,7 @@ def test_picks_what_mrmr_selection_picks(holes, regresses, seed):
     assert found.order.tolist() == theirs
 
 
-def test_columns_of_no_relevance_come_last_from_the_left():
+def test_columns_of_no_relevance_come_last_from_the_left(picks):
     X, y = data()
     relevance = f_classif(X, y)[0]
     relevance[[3, 9, 20]] = 0.0
@@ -103,7 +111,7 @@ def test_columns_of_no_relevance_come_last_from_the_left():
     assert set(picks(X, relevance, scheme="difference").order[-3:]) == {3, 9, 20}
 
 
-def test_a_copy_of_all_that_is_picked_has_no_score():
+def test_a_copy_of_all_that_is_picked_has_no_score(picks):
     X = data()[0]
     both = np.column_stack([X[:, 0], X[:, 0], X[:, 1]])
     found = picks(both, np.array([5.0, 5.0, 0.1]))
@@ -111,7 +119,7 @@ def test_a_copy_of_all_that_is_picked_has_no_score():
     assert picks(both, np.array([5.0, 5.0, 0.1]), n=1).scores[1] == 0
 
 
-def test_of_equal_scores_the_left_one_is_picked():
+def test_of_equal_scores_the_left_one_is_picked(picks):
     X, y = data(p=21)
     twice = np.hstack([X, X])
     found = picks(twice, np.tile(f_classif(X, y)[0], 2)).order
@@ -119,14 +127,22 @@ def test_of_equal_scores_the_left_one_is_picked():
     assert (place[:21] < place[21:]).all()
 
 
-def test_infinite_relevance_is_picked_first():
+def test_what_is_almost_a_copy_of_all_that_is_picked_has_a_score(picks):
+    X = data()[0]
+    almost = X[:, 0] + 1e-4 * X[:, 1]  # which single precision takes for a copy
+    both = np.column_stack([X[:, 0], almost, X[:, 1]])
+    assert np.corrcoef(both.T)[0, 1] < 1 - 1e-10
+    assert picks(both, np.array([5.0, 4.9, 0.01])).order.tolist() == [0, 1, 2]
+
+
+def test_infinite_relevance_is_picked_first(picks):
     X, y = data()
     relevance = f_classif(X, y)[0]
     relevance[[4, 12]] = np.inf
     assert picks(X, relevance).order[:2].tolist() == [4, 12]
 
 
-def test_protected_units_are_picked_first_and_compared_with():
+def test_protected_units_are_picked_first_and_compared_with(picks):
     X, y = data()
     relevance = f_classif(X, y)[0]
     weak = np.argsort(relevance)[:2]
@@ -140,7 +156,7 @@ def test_protected_units_are_picked_first_and_compared_with():
     assert found[2] == expected.argmax()
 
 
-def test_units_are_as_alike_as_their_most_similar_features():
+def test_units_are_as_alike_as_their_most_similar_features(picks):
     X = data(p=12)[0]
     unit = np.array([0, 0, 1, 2, 2, 2, 3, 4, 0, 5, 6, 6])
     relevance = np.arange(7, 0, -1.0)
@@ -153,21 +169,23 @@ def test_units_are_as_alike_as_their_most_similar_features():
     assert found.order.tolist() == slow_picks(between, relevance, 7, "quotient")
 
 
-def test_a_unit_without_features_is_like_nothing():
+def test_a_unit_without_features_is_like_nothing(picks):
     X = data(p=3)[0]
     relevance = np.array([3.0, 0.0, 2.0, 1.0])
     found = picks(X, relevance, unit=np.array([0, 2, 3]), protected=np.zeros(4, dtype=bool))
     assert found.order[-1] == 1
 
 
-def test_few_picks_are_the_first_of_all():
+def test_few_picks_are_the_first_of_all(picks):
     X, y = data()
     relevance = f_classif(X, y)[0]
     every, some = picks(X, relevance), picks(X, relevance, n=7)
     assert some.order.tolist() == every.order[:7].tolist()
     mean = np.maximum(np.abs(np.corrcoef(X.T))[:, some.order], 0.001).mean(axis=1)
     rest = np.setdiff1d(np.arange(30), some.order)
-    np.testing.assert_allclose(some.scores[rest], (relevance / mean)[rest], rtol=1e-9)
+    np.testing.assert_allclose(
+        some.scores[rest], (relevance / mean)[rest], rtol=10.0**-picks.digits
+    )
 
 
 def drawn_sparse(seed=0):
@@ -207,3 +225,26 @@ def test_mutual_information_is_that_of_scikit_learn_dense_or_sparse(regresses):
         found = mutual_information(table, target, regresses=regresses, seed=1, n_jobs=None)
         assert few.sum() == 2
         np.testing.assert_allclose(found, expected)
+
+
+@pytest.mark.parametrize("scheme", ["quotient", "difference"])
+def test_scores_that_single_precision_cannot_tell_apart_are_told_apart(scheme):
+    X, y = data(p=12)
+    # columns that differ by less than single precision sees, the better one further right
+    apart = np.random.default_rng(1).normal(size=X.shape)
+    many = np.hstack([X + 1e-6 * apart, X, X + 2e-6 * apart])
+    relevance = np.tile(f_classif(X, y)[0], 3)
+    if scheme == "difference":
+        relevance /= relevance.max()
+    alike = np.abs(np.corrcoef(many.T))
+    expected = slow_picks(alike, relevance, 12, scheme)
+    found = pick(
+        likeness(many, None).in_single(),
+        relevance,
+        np.arange(36),
+        np.zeros(36, dtype=bool),
+        12,
+        scheme=scheme,
+        progress=lambda done, total: None,
+    )
+    assert found.order.tolist() == expected

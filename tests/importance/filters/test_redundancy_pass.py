@@ -1,11 +1,15 @@
 """The pass over the columns against one that goes pair by pair."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from scipy import sparse
 
 from featprune.importance.filters import redundancy
 from featprune.importance.filters.association import Columns
 from featprune.importance.filters.categories import Category
+from featprune.importance.filters.likeness import likeness
 from featprune.importance.filters.profile import profile, variances
 from featprune.importance.filters.redundancy import find_redundant
 from featprune.table.comparable import CATEGORY, NUMBER, OPAQUE
@@ -13,7 +17,7 @@ from featprune.table.comparable import CATEGORY, NUMBER, OPAQUE
 
 def columns_of(X):
     p = X.shape[1]
-    return Columns(np.full(p, NUMBER), lambda idx: X[:, idx], {}, np.full(p, -1))
+    return Columns(np.full(p, NUMBER), lambda idx: X[:, idx], {}, np.full(p, -1), len(X))
 
 
 def related(n=80, p=40, seed=0):
@@ -30,7 +34,7 @@ def run(X, threshold=0.8, members=None, order=None, protected=None):
     order = np.arange(len(members)) if order is None else order
     protected = np.zeros(len(members), dtype=bool) if protected is None else protected
     return find_redundant(
-        columns_of(X), members, order, protected, threshold, len(X), lambda done, total: None
+        columns_of(X), members, order, protected, threshold, lambda done, total: None
     )
 
 
@@ -54,7 +58,7 @@ def precision(request, monkeypatch):
     return request.param
 
 
-@pytest.fixture(params=[3, 16, 256], ids=lambda size: f"blocks of {size}")
+@pytest.fixture(params=[3, 16, 512], ids=lambda size: f"blocks of {size}")
 def block(request, monkeypatch):
     monkeypatch.setattr(redundancy, "BLOCK", request.param)
 
@@ -83,6 +87,30 @@ def test_kept_columns_cover_the_others_and_are_unlike_each_other(precision, bloc
     among = alike[np.ix_(kept, kept)]
     np.fill_diagonal(among, 0)
     assert among.max() <= 0.7
+
+
+@pytest.mark.parametrize("by_rank", [False, True], ids=["values", "ranks"])
+@pytest.mark.parametrize("weighted", [False, True], ids=["rows", "weights"])
+def test_sparse_products_decide_as_dense_ones_do(by_rank, weighted, block):
+    X = np.where(np.abs(related()) < 1, 0, np.round(related(), 1))
+    weight = np.random.default_rng(0).integers(1, 4, 80).astype(float) if weighted else None
+    dense = replace(columns_of(X), weight=weight, by_rank=by_rank)
+    ready = likeness(sparse.csr_array(X), weight, by_rank=by_rank)
+    found = [
+        find_redundant(
+            columns,
+            [np.array([j]) for j in range(40)],
+            np.random.default_rng(1).permutation(40),
+            np.zeros(40, dtype=bool),
+            0.6,
+            lambda done, total: None,
+        )
+        for columns in (dense, replace(dense, likeness=ready))
+    ]
+    assert 3 < found[0].gone.sum() < 37
+    assert np.array_equal(found[0].gone, found[1].gone)
+    assert np.array_equal(found[0].stands_for, found[1].stands_for)
+    np.testing.assert_allclose(found[0].association, found[1].association, atol=1e-12)
 
 
 def correlated_at(r, n=50, seed=0):
@@ -174,7 +202,6 @@ def test_progress_counts_units_to_the_end(monkeypatch):
         np.arange(10),
         np.zeros(10, dtype=bool),
         0.9,
-        80,
         lambda done, total: told.append((done, total)),
     )
     assert told[-1] == (10, 10)
@@ -204,13 +231,13 @@ def facts():
 
     def make(weight=None, infinite=np.inf):
         values = np.where(np.isinf(X), infinite, X)
-        return Columns(kinds, lambda idx: values[:, idx], categories, copies, weight)
+        return Columns(kinds, lambda idx: values[:, idx], categories, copies, 8, weight)
 
     return make
 
 
 def test_a_profile_knows_constants_gaps_and_infinite_numbers(facts):
-    found = profile(facts(), 8, 1.0)
+    found = profile(facts(), 1.0)
     assert np.flatnonzero(found.constant).tolist() == [0, 1, 7, 9]
     assert np.flatnonzero(found.infinite).tolist() == [4]
     assert found.missing.tolist() == [0, 8, 2, 0, 1, 0, 1, 0, 0, 8]
@@ -221,13 +248,13 @@ def test_a_profile_knows_constants_gaps_and_infinite_numbers(facts):
     [(0.875, [0, 1, 3, 6, 7, 9]), (0.75, [0, 1, 2, 3, 6, 7, 9]), (0.9, [0, 1, 7, 9])],
 )
 def test_a_share_makes_columns_constant(facts, share, expected):
-    found = profile(facts(), 8, share)
+    found = profile(facts(), share)
     assert np.flatnonzero(found.constant & ~found.infinite).tolist() == expected
 
 
 def test_weights_count_as_rows(facts):
     weight = np.array([1.0, 1, 1, 1, 1, 1, 1, 5])
-    found = profile(facts(weight), 8, 0.6)
+    found = profile(facts(weight), 0.6)
     assert np.flatnonzero(found.constant & ~found.infinite).tolist() == [0, 1, 7, 9]
     assert found.missing.tolist() == [0, 12, 6, 0, 1, 0, 5, 0, 0, 12]
 
@@ -235,7 +262,7 @@ def test_weights_count_as_rows(facts):
 def test_variances_are_those_of_what_is_there(facts):
     weight = np.array([1.0, 2, 1, 1, 1, 1, 1, 3])
     columns = facts(weight, infinite=3.0)
-    found = variances(columns, 8)
+    found = variances(columns)
     x = columns.load(np.arange(6))
     assert found[5] == pytest.approx(np.cov(x[:, 5], fweights=weight.astype(int), ddof=0))
     shares = np.array([2, 3, 2, 4]) / 11
