@@ -36,11 +36,11 @@ class PrunePlan:
     columns : list of dict
         All columns of the table that it was fitted on: ``name``, ``kind`` and ``dtype``.
     kept, dropped : list of dict
-        ``name``, ``rank``, ``importance``, ``reason``; an embedding column of which only a
+        ``name``, ``rank``, ``importance`` (None if it is infinite), ``reason``; an embedding column of which only a
         part is kept has ``dimensions``, the positions that are kept, and its ``width``.
     scores : dict or None
         ``scoring``, ``size`` (the chosen number of units), and lists ``sizes``, ``mean`` and
-        ``standard_error``, None where a score is NaN.
+        ``standard_error``, None where a score is no finite number.
     details : dict
         What else the maker wanted to say, such as the target's name.
     versions : dict
@@ -228,7 +228,7 @@ def make_plan(
         row: dict[str, Any] = {
             "name": name,
             "rank": int(ranking[i]),
-            "importance": float(importances[i]),
+            "importance": _number(importances[i]),
             "reason": _column_reason(units, i, name, reasons, dimensions),
         }
         if support[i] and i in dimensions and not dimensions[i].all():
@@ -286,8 +286,12 @@ def _scores(path: EliminationPath, size: int, scoring: Any) -> dict[str, Any] | 
 
 
 def _listed(values: np.ndarray) -> list[float | None]:
-    """A list with None for NaN, which JSON does not know."""
-    return [None if np.isnan(value) else value for value in values.tolist()]
+    return [_number(value) for value in values]
+
+
+def _number(value: float) -> float | None:
+    """A number, None for NaN and infinity, which JSON does not know."""
+    return float(value) if np.isfinite(value) else None
 
 
 def _plain(value: Any) -> Any:

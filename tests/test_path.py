@@ -105,13 +105,14 @@ def test_frame_has_a_row_for_each_unit():
 
 
 def test_json_is_json_that_others_can_read(tmp_path):
-    path().save(tmp_path / "p.json")
+    path(criterion=np.array([np.inf, 1, -np.inf, np.nan])).save(tmp_path / "p.json")
 
     def refuse(constant):
         raise AssertionError(f"{constant} is not JSON")
 
     content = json.loads((tmp_path / "p.json").read_text(), parse_constant=refuse)
     assert content["scores"][1][2] is None
+    assert content["criterion"] == ["Infinity", 1, "-Infinity", None]
 
 
 @pytest.mark.parametrize("name", ["p.csv", "p"])

@@ -7,7 +7,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from featprune import SVMRFE, PrunePlan
+from featprune import SVMRFE, MRMRSelector, PrunePlan
 
 
 @pytest.fixture(scope="module")
@@ -227,3 +227,13 @@ def test_the_fingerprint_is_of_names_kinds_and_their_order(plan):
     assert replace(plan, columns=plan.columns[::-1]).fingerprint != plan.fingerprint
     changed = [dict(plan.columns[0], kind="other"), *plan.columns[1:]]
     assert replace(plan, columns=changed).fingerprint != plan.fingerprint
+
+
+def test_an_infinite_importance_is_left_open(tmp_path):
+    X = pd.DataFrame({"twin": np.arange(8) % 2, "noise": np.arange(8) % 3})
+    with np.errstate(divide="ignore"):
+        plan = MRMRSelector(1).fit(X, np.arange(8) % 2).to_plan()
+    plan.save(tmp_path / "plan.json")
+    content = json.loads((tmp_path / "plan.json").read_text(), parse_constant=pytest.fail)
+    assert content["kept"][0]["name"] == "twin"
+    assert content["kept"][0]["importance"] is None

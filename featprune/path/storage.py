@@ -44,7 +44,7 @@ def write(parts: Mapping[str, Any], file: str | os.PathLike[str]) -> None:
     content = {"schema_version": SCHEMA_VERSION, **content, "names": list(parts["names"])}
     with replacing(file) as beside:
         if suffix == ".json":
-            beside.write_text(json.dumps(content))
+            beside.write_text(json.dumps(_without_infinity(content), allow_nan=False))
         else:
             import pyarrow as pa
             import pyarrow.parquet as pq
@@ -130,6 +130,17 @@ def _to_lists(values: np.ndarray) -> list:
     objects = values.astype(object)
     objects[np.isnan(values)] = None
     return objects.tolist()
+
+
+def _without_infinity(value: Any) -> Any:
+    """The content with the word for what JSON has no number for; numpy reads it as one."""
+    if isinstance(value, dict):
+        return {key: _without_infinity(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_without_infinity(one) for one in value]
+    if isinstance(value, float) and abs(value) == float("inf"):
+        return "Infinity" if value > 0 else "-Infinity"
+    return value
 
 
 def _suffix(file: str | os.PathLike[str]) -> str:
