@@ -65,12 +65,13 @@ class PCASelector(ChunkedSelector):
         How many components `loadings_` has, and the methods other than "greedy", "b2" and
         "loading" look at: that many; as many as make up this share of the variance; or all.
     standardize : bool, default=True
-        Whether every feature is scaled to variance 1. Without, columns of large units decide.
+        Whether every column is scaled to variance 1, which the features of one that is encoded
+        share, and every dimension of an embedding. Without, columns of large units decide.
     min_features_to_select : int, default=1
         Where the path ends.
     feature_groups, always_keep, encoder, embeddings
         As in :class:`SVMRFE`. Columns of `always_keep` come first, and what they explain need not
-        be explained by others. Each feature of an encoded column counts as one of variance 1.
+        be explained by others.
     cv : int, splitter, iterable or None, default=None
         Folds, each of which selects on its own training rows and is scored on its held-out ones;
         see Notes. None is 5 for "best" and "one_se", and no folds otherwise.

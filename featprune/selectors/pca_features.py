@@ -97,14 +97,25 @@ def features_of(
             encoded = Encoded(None, owner, np.full(len(owner), -1))
             return Features(centred, owner, units.of_features(encoded), table.n_rows, None)
     encoded = encoder.fit_transform(table, y, weight)
+    sharing = _sharing(encoded)
     if sparse.issparse(encoded.values):
-        centred = sparse_moments(encoded.values, weight, standardize=standardize)
+        centred = sparse_moments(encoded.values, weight, standardize=standardize, sharing=sharing)
     else:
         moments = Moments(encoded.values.shape[1])
         moments.add(encoded.values, weight, copy=False)
-        centred = moments.centred(standardize=standardize)
+        centred = moments.centred(standardize=standardize, sharing=sharing)
     _refuse_constant(centred)
     return Features(centred, encoded.owner, units.of_features(encoded), table.n_rows, encoder)
+
+
+def _sharing(encoded: Encoded) -> np.ndarray:
+    """How many features stand for the column of each, 1 for the dimensions of embeddings.
+
+    A category of thirty levels would count as thirty columns otherwise.
+    """
+    is_made = encoded.dimension < 0
+    counts = np.bincount(encoded.owner[is_made], minlength=int(encoded.owner.max()) + 1)
+    return np.where(is_made, counts[encoded.owner], 1)
 
 
 class Chunks:

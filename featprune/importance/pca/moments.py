@@ -81,21 +81,23 @@ class Moments:
         if start < n_rows:
             self._hold(X[start:], weight[start:], copy)
 
-    def centred(self, *, standardize: bool) -> Centred:
+    def centred(self, *, standardize: bool, sharing: np.ndarray | None = None) -> Centred:
         """Return the spread of the rows so far around their mean; more rows may follow.
 
         Parameters
         ----------
         standardize : bool
             Whether every feature is scaled to variance 1.
+        sharing : ndarray of shape (n_features,), optional
+            How many features share that variance of 1, for each of them.
         """
         if self.n_rows < self.n_features:
-            return _of_rows(*self._joined(), standardize=standardize)
+            return _of_rows(*self._joined(), standardize, sharing)
         sums = self._sums
         if self._n_held:
             sums = sums.copy()
             sums.add(*self._joined())
-        return sums.centred(standardize=standardize)
+        return sums.centred(standardize, sharing)
 
     def _hold(self, X: np.ndarray, weight: np.ndarray, copy: bool) -> None:
         if not np.isfinite(X).all():
@@ -147,13 +149,13 @@ class _Sums:
         self.weight += total
         self.mean = mean
 
-    def centred(self, *, standardize: bool) -> Centred:
+    def centred(self, standardize: bool, sharing: np.ndarray | None) -> Centred:
         """Return the second moments around the mean, shape (p, p)."""
         assert self.products is not None
         matrix = self.products / self.weight
         variances = matrix.diagonal().copy()
         variances[is_constant(variances, self.mean, self.dtype)] = 0.0
-        scale = scale_of(variances, standardize)
+        scale = scale_of(variances, standardize, sharing)
         matrix /= scale
         matrix /= scale[:, None]
         matrix[variances == 0] = 0.0
@@ -179,7 +181,9 @@ def _multiplied(X: np.ndarray, weight: np.ndarray) -> tuple[float, np.ndarray, n
     return float(total), mean, products
 
 
-def _of_rows(X: np.ndarray, weight: np.ndarray, *, standardize: bool) -> Centred:
+def _of_rows(
+    X: np.ndarray, weight: np.ndarray, standardize: bool, sharing: np.ndarray | None
+) -> Centred:
     """Return centred rows, scaled so that their products are the second moments."""
     rounding = _rounding(X.dtype)
     dtype = X.dtype
@@ -195,7 +199,7 @@ def _of_rows(X: np.ndarray, weight: np.ndarray, *, standardize: bool) -> Centred
     constant = is_constant(variances, mean, dtype)
     variances[constant] = 0.0
     X[:, constant] = 0.0
-    scale = scale_of(variances, standardize)
+    scale = scale_of(variances, standardize, sharing)
     X /= scale
     return Centred(DenseRows(X, rounding), mean, scale)
 

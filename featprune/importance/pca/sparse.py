@@ -18,7 +18,13 @@ _DENSE = 0.05
 _BLOCK = 1024
 
 
-def sparse_moments(X: Any, weight: np.ndarray | None, *, standardize: bool) -> Centred:
+def sparse_moments(
+    X: Any,
+    weight: np.ndarray | None,
+    *,
+    standardize: bool,
+    sharing: np.ndarray | None = None,
+) -> Centred:
     """Return the spread of the features of a sparse matrix around their mean.
 
     Parameters
@@ -29,6 +35,8 @@ def sparse_moments(X: Any, weight: np.ndarray | None, *, standardize: bool) -> C
         Above 0.
     standardize : bool
         Whether every feature is scaled to variance 1.
+    sharing : ndarray of shape (n_features,), optional
+        How many features share that variance of 1, for each of them.
 
     Returns
     -------
@@ -41,7 +49,7 @@ def sparse_moments(X: Any, weight: np.ndarray | None, *, standardize: bool) -> C
         weight = np.ones(n_rows)
     is_tall = n_features <= min(n_rows, _MOST_FEATURES)
     if is_tall and X.nnz > _DENSE * n_rows * n_features:
-        return _in_dense_blocks(sparse.csr_array(X), weight, standardize)
+        return _in_dense_blocks(sparse.csr_array(X), weight, standardize, sharing)
     share = weight / weight.sum()
     values = sparse.csc_array(X, copy=True)
     values.sum_duplicates()
@@ -49,7 +57,7 @@ def sparse_moments(X: Any, weight: np.ndarray | None, *, standardize: bool) -> C
     variances = _variances(values, share, mean)
     constant = is_constant(variances, mean, values.dtype)
     variances[constant] = 0.0
-    scale = scale_of(variances, standardize)
+    scale = scale_of(variances, standardize, sharing)
     column = np.repeat(np.arange(n_features), np.diff(values.indptr))
     root = np.sqrt(share)
     values.data *= root[values.indices] / scale[column]
@@ -63,13 +71,15 @@ def sparse_moments(X: Any, weight: np.ndarray | None, *, standardize: bool) -> C
     return Centred(Scatter(matrix, 1e-10), mean, scale)
 
 
-def _in_dense_blocks(X: Any, weight: np.ndarray, standardize: bool) -> Centred:
+def _in_dense_blocks(
+    X: Any, weight: np.ndarray, standardize: bool, sharing: np.ndarray | None
+) -> Centred:
     """Return what the dense table would give, to the same bits; a block at a time is dense."""
     moments = Moments(X.shape[1])
     for start in range(0, X.shape[0], _BLOCK):
         stop = start + _BLOCK
         moments.add(X[start:stop].toarray(), weight[start:stop], copy=False)
-    return moments.centred(standardize=standardize)
+    return moments.centred(standardize=standardize, sharing=sharing)
 
 
 def _variances(values: Any, share: np.ndarray, mean: np.ndarray) -> np.ndarray:

@@ -65,10 +65,17 @@ class Centred(NamedTuple):
     scale: np.ndarray
 
 
-def scale_of(variances: np.ndarray, standardize: bool) -> np.ndarray:
-    """Return what features are divided by, 1 for those that are constant."""
+def scale_of(
+    variances: np.ndarray, standardize: bool, sharing: np.ndarray | None = None
+) -> np.ndarray:
+    """Return what features are divided by, 1 for those that are constant.
+
+    With `sharing`, how many features share a variance of 1, that is what each of them gets of it.
+    """
     if not standardize:
         return np.ones(len(variances))
+    if sharing is not None:
+        variances = variances * sharing
     return np.sqrt(np.where(variances > 0, variances, 1.0))
 
 
