@@ -36,8 +36,9 @@ class PrunePlan:
     columns : list of dict
         All columns of the table that it was fitted on: ``name``, ``kind`` and ``dtype``.
     kept, dropped : list of dict
-        ``name``, ``rank``, ``importance`` (None if it is infinite), ``reason``; an embedding column of which only a
-        part is kept has ``dimensions``, the positions that are kept, and its ``width``.
+        ``name``, ``rank``, ``importance`` (None if it is infinite), ``reason``; an embedding
+        column of which only a part is kept has ``dimensions``, the positions that are kept, and
+        its ``width``.
     scores : dict or None
         ``scoring``, ``size`` (the chosen number of units), and lists ``sizes``, ``mean`` and
         ``standard_error``, None where a score is no finite number.

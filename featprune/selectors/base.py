@@ -112,7 +112,7 @@ class BaseSelector(SelectorMixin, BaseEstimator):
         ValueError, TypeError
             For parameters and tables that can't be used; the message says how to mend them.
         """
-        with _unchanged_on_error(self), progress_bar(self.verbose):
+        with unchanged_on_error(self), progress_bar(self.verbose):
             self._check_parameters()
             if y is None and self.__sklearn_tags__().target_tags.required:
                 raise ValueError(
@@ -122,7 +122,7 @@ class BaseSelector(SelectorMixin, BaseEstimator):
             table = self._read(X)
             y = self._check_target(y)
             check_consistent_length(table.native, y, groups)
-            weight = _check_sample_weight(sample_weight, table.n_rows)
+            weight = check_sample_weight(sample_weight, table.n_rows)
             units = make_units(
                 table,
                 type(self).__name__,
@@ -316,7 +316,7 @@ def _can_encode(encoder: Any) -> bool:
 
 
 @contextmanager
-def _unchanged_on_error(estimator: BaseEstimator) -> Iterator[None]:
+def unchanged_on_error(estimator: BaseEstimator) -> Iterator[None]:
     """Leave the estimator as it was if the block raises, so that it is never half-fitted."""
     before = dict(vars(estimator))
     try:
@@ -327,7 +327,7 @@ def _unchanged_on_error(estimator: BaseEstimator) -> Iterator[None]:
         raise
 
 
-def _check_sample_weight(sample_weight: Any, n_rows: int) -> np.ndarray | None:
+def check_sample_weight(sample_weight: Any, n_rows: int) -> np.ndarray | None:
     if sample_weight is None:
         return None
     weight = check_array(sample_weight, ensure_2d=False, dtype=float, input_name="sample_weight")

@@ -18,7 +18,7 @@ from featprune.importance.pca.moments import NotFiniteError
 from featprune.parameters import check_count
 from featprune.path import EliminationPath
 from featprune.progress import progress_bar
-from featprune.selectors.base import BaseSelector, _check_sample_weight, _unchanged_on_error
+from featprune.selectors.base import BaseSelector, check_sample_weight, unchanged_on_error
 from featprune.selectors.pca_features import (
     Chunks,
     Features,
@@ -109,12 +109,12 @@ class ChunkedSelector(BaseSelector):
         What is kept of the rows is p x p second moments, or the rows while there are fewer. It is
         pickled with the selector. `fit` starts anew, and so does the first chunk after it.
         """
-        with _unchanged_on_error(self):
+        with unchanged_on_error(self):
             self._check_parameters()
             chunks = self.__dict__.get("_chunks")
             table = self._read_chunk(X, is_first=chunks is None)
             check_consistent_length(table.native, y)
-            weight = _check_sample_weight(sample_weight, table.n_rows)
+            weight = check_sample_weight(sample_weight, table.n_rows)
             if chunks is None:
                 chunks = self._start_chunks(table)
             chunks.add(table, weight)
@@ -152,7 +152,7 @@ class ChunkedSelector(BaseSelector):
         AttributeError
             As `partial_fit`.
         """
-        with _unchanged_on_error(self), progress_bar(self.verbose):
+        with unchanged_on_error(self), progress_bar(self.verbose):
             self._check_parameters()
             check_count(batch_size, "batch_size", f"{type(self).__name__}.fit_parquet")
             table = parquet_table(file, columns)

@@ -151,7 +151,7 @@ class EliminationSelector(BaseSelector):
         paths = self._to_common_sizes(paths, floor)
         path = _assemble(paths, units.names)
         if path.has_scores:
-            _warn_if_guessing(path, splits[1:], type(self).__name__, self._mend_guessing())
+            warn_if_guessing(path, splits[1:], type(self).__name__, self._mend_guessing())
         return path, paths[0].importances
 
     def _to_common_sizes(self, paths: list[_Path], floor: int) -> list[_Path]:
@@ -178,7 +178,7 @@ class EliminationSelector(BaseSelector):
         splitter = check_cv(self.cv, y, classifier=self._is_classifier())
         try:
             return [
-                (_row_numbers(train), _row_numbers(test))
+                (row_numbers(train), row_numbers(test))
                 for train, test in splitter.split(table.native, y, groups)
             ]
         except ValueError as error:
@@ -252,7 +252,7 @@ def _assemble(paths: list[_Path], names: tuple[str, ...]) -> EliminationPath:
     )
 
 
-def _warn_if_guessing(path: EliminationPath, splits: list[Rows], owner: str, mend: str) -> None:
+def warn_if_guessing(path: EliminationPath, splits: list[Rows], owner: str, mend: str) -> None:
     """Say so if no size is better than a model that knows no column.
 
     A one-sided t-test at 5 % on the folds of the best size, with the variance corrected for
@@ -276,7 +276,7 @@ def _warn_if_guessing(path: EliminationPath, splits: list[Rows], owner: str, men
         )
 
 
-def _row_numbers(rows: np.ndarray) -> np.ndarray:
+def row_numbers(rows: np.ndarray) -> np.ndarray:
     """Positions of rows that a splitter gave as positions or as a mask."""
     rows = np.asarray(rows)
     return np.flatnonzero(rows) if rows.dtype == bool else rows

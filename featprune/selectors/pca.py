@@ -29,7 +29,7 @@ from featprune.progress import tell
 from featprune.ranking import fold
 from featprune.selectors.base import weighted_rows
 from featprune.selectors.chunked import ChunkedSelector
-from featprune.selectors.elimination import _row_numbers
+from featprune.selectors.elimination import row_numbers
 from featprune.selectors.pca_features import Features, features_of
 from featprune.table.columns import Table
 from featprune.table.encode import TableEncoder
@@ -328,7 +328,7 @@ class PCASelector(ChunkedSelector):
         try:
             splitter = check_cv(self.cv, y, classifier=False)
             splits = [
-                (_row_numbers(train), _row_numbers(test))
+                (row_numbers(train), row_numbers(test))
                 for train, test in splitter.split(table.native, y, groups)
             ]
         except ValueError as error:

@@ -114,7 +114,7 @@ def eliminate(
     largest = max(len(problem.rows) for problem in problems)
     if largest > MOST_GRAM_ROWS and not is_squared(estimator):
         return trace_refit(estimator, X, y, sample_weight=sample_weight, **way)
-    from featprune.importance.svm.kernels._jit import telling_of_compiling
+    from featprune.importance.jit import telling_of_compiling
 
     with telling_of_compiling():
         return trace_linear(X, problems, scale=_constant(estimator), **way)
@@ -154,9 +154,9 @@ def _by_kernel(
     sample_weight: np.ndarray | None,
     way: dict[str, Any],
 ) -> Trace:
+    from featprune.importance.jit import telling_of_compiling
     from featprune.importance.svm.kernel import trace_kernel
     from featprune.importance.svm.kernel_regression import trace_svr
-    from featprune.importance.svm.kernels._jit import telling_of_compiling
 
     way = {**way, **kernel_parameters(estimator, X), "box": row_bounds(estimator, y, sample_weight)}
     n_features = X.shape[1]

@@ -149,7 +149,7 @@ class _Diverted:
     """
 
     def __init__(self, fitted: Fitted, flat: Flat, X: np.ndarray, unit: np.ndarray) -> None:
-        from featprune.importance.svm.kernels._jit import telling_of_compiling
+        from featprune.importance.jit import telling_of_compiling
         from featprune.importance.trees.walk import settle
 
         self.model, self.flat = fitted.as_estimator(), flat

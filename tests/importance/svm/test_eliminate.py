@@ -7,10 +7,10 @@ from scipy import sparse
 from sklearn.datasets import load_diabetes, make_classification
 from sklearn.svm import SVC, SVR, LinearSVC, LinearSVR
 
+from featprune.importance.jit import COMPILING, telling_of_compiling
 from featprune.importance.svm import eliminate as dispatch
 from featprune.importance.svm import kernel, kernel_regression
 from featprune.importance.svm.eliminate import eliminate, linear_problems
-from featprune.importance.svm.kernels._jit import COMPILING, telling_of_compiling
 from featprune.importance.svm.refit import trace_refit
 from featprune.progress import listening
 

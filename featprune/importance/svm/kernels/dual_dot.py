@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from featprune.importance.svm.kernels._jit import inner
+from featprune.importance.jit import inner
 
 
 # Only here may the compiler reorder sums, which makes them four times faster. The order then

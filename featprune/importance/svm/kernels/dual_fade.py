@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from featprune.importance.jit import inner
 from featprune.importance.svm.dual_state import (
     BETA,
     BIAS,
@@ -24,7 +25,6 @@ from featprune.importance.svm.dual_state import (
     STATE,
     WEAR,
 )
-from featprune.importance.svm.kernels._jit import inner
 from featprune.importance.svm.kernels.dual_dot import (
     add_rows,
     add_scaled,

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from featprune.importance.jit import inner, jit
 from featprune.importance.svm.dual_state import (
     BETA,
     BIAS,
@@ -36,7 +37,6 @@ from featprune.importance.svm.dual_state import (
     STATE,
     WEAR,
 )
-from featprune.importance.svm.kernels._jit import inner, jit
 from featprune.importance.svm.kernels.dual_dot import add_outer, dot, symmetric_product
 
 # A sample whose Schur complement is smaller than this, relative to the terms that it is the

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from featprune.importance.jit import inner
 from featprune.importance.svm.dual_state import (
     BETA,
     GATHERED,
@@ -23,7 +24,6 @@ from featprune.importance.svm.dual_state import (
     SLOP,
     TRAVEL,
 )
-from featprune.importance.svm.kernels._jit import inner
 from featprune.importance.svm.kernels.dual_dot import block_form, row_dot
 
 # Near are the units that can come down to so many times the smallest value in so many looks; the

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from featprune.importance.jit import inner, jit
 from featprune.importance.svm.dual_state import (
     ALIVE,
     BAD,
@@ -28,7 +29,6 @@ from featprune.importance.svm.dual_state import (
     TRAVEL,
     WEAR,
 )
-from featprune.importance.svm.kernels._jit import inner, jit
 from featprune.importance.svm.kernels.dual_dot import row_dot, subtract_products
 from featprune.importance.svm.kernels.dual_fade import fade
 from featprune.importance.svm.kernels.dual_pick import (

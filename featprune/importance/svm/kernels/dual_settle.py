@@ -9,6 +9,7 @@ from typing import cast
 
 import numpy as np
 
+from featprune.importance.jit import inner, jit
 from featprune.importance.svm.dual_state import (
     BAD,
     BETA,
@@ -28,7 +29,6 @@ from featprune.importance.svm.dual_state import (
     SLOT,
     STATE,
 )
-from featprune.importance.svm.kernels._jit import inner, jit
 from featprune.importance.svm.kernels.dual_dot import (
     add_scaled,
     sparse_product,

@@ -13,7 +13,7 @@ import math
 
 import numpy as np
 
-from featprune.importance.svm.kernels._jit import jit
+from featprune.importance.jit import jit
 
 # Up to this exponent expm1 is a series, halved until below 1/4 and then squared back (each
 # time at most doubling its relative error); beyond, K itself may underflow.

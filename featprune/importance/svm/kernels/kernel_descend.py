@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from featprune.importance.svm.kernels._jit import jit
+from featprune.importance.jit import jit
 from featprune.importance.svm.kernels.kernel_settle import factor, multiply, substitute
 
 # Share of the diagonal added to it, so that a system on dependent samples has a solution: a

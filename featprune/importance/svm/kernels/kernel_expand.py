@@ -21,7 +21,7 @@ import math
 
 import numpy as np
 
-from featprune.importance.svm.kernels._jit import jit
+from featprune.importance.jit import jit
 
 # Above this gamma * max(x^2) no few terms are near enough: the feature gets no expansion.
 _HOPELESS = 1.0

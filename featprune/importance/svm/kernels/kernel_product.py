@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from featprune.importance.svm.kernels._jit import jit
+from featprune.importance.jit import jit
 
 
 @jit

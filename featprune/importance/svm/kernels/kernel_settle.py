@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from featprune.importance.svm.kernels._jit import jit
+from featprune.importance.jit import jit
 
 
 @jit

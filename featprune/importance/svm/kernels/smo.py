@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from featprune.importance.svm.kernels._jit import jit
+from featprune.importance.jit import jit
 
 # Curvature put in place of one that is not positive (two equal rows, or a kernel that is not
 # positive semidefinite), as libsvm does.
