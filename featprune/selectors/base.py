@@ -328,6 +328,7 @@ def unchanged_on_error(estimator: BaseEstimator) -> Iterator[None]:
 
 
 def check_sample_weight(sample_weight: Any, n_rows: int) -> np.ndarray | None:
+    """Return weights as float64 of shape (n_rows,), or raise ValueError if they are none."""
     if sample_weight is None:
         return None
     weight = check_array(sample_weight, ensure_2d=False, dtype=float, input_name="sample_weight")
