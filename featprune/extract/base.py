@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -40,6 +40,11 @@ class Embedder(TransformerMixin, BaseEstimator):
     ``_check_parameters``, names its columns in ``_columns`` and embeds in ``_batches``. What it
     loads it keeps by ``_kept``, which neither clones nor pickles.
     """
+
+    verbose: bool
+    name: str | None
+    # of embedders that have no such parameter, every row can be read
+    errors: str
 
     # what a row is, in messages
     _row = "a row"
@@ -108,23 +113,24 @@ class Embedder(TransformerMixin, BaseEstimator):
         self._check_before_transform()
         rows = self._read(X)
         n_rows, task = len(rows), f"{type(self).__name__}: rows"
-        missing = np.ones(n_rows, dtype=bool)
+        names, missing = self._columns(), np.ones(n_rows, dtype=bool)
         found: list[np.ndarray] = []
+        n_done = 0
         with progress_bar(self.verbose):
             for idx, vectors in self._batches(rows):
                 if not found:
                     found = [np.zeros((n_rows, v.shape[1]), dtype=np.float32) for v in vectors]
-                for column, name, part in zip(found, self._columns(), vectors, strict=True):
+                for column, name, part in zip(found, names, vectors, strict=True):
                     if column.shape[1] != part.shape[1]:
                         raise ValueError(
                             f"{type(self).__name__} makes vectors of length {column.shape[1]} and "
                             f"of length {part.shape[1]} for column {name!r}. Pass rows of one "
                             "shape, or a 'pool' that does not depend on it."
                         )
-                    column[idx] = part
+                    column[_in_short(idx)] = part
                 missing[idx] = False
-                tell(task, n_rows - int(missing.sum()), n_rows)
-        names = self._columns()
+                n_done += len(idx)
+                tell(task, n_done, n_rows)
         if not found:  # all were skipped; a fitted one knows how wide they would have been
             widths = getattr(self, "widths_", dict.fromkeys(names, 0))
             found = [np.zeros((n_rows, widths[name]), dtype=np.float32) for name in names]
@@ -160,13 +166,27 @@ class Embedder(TransformerMixin, BaseEstimator):
     def _read(self, X: Any) -> Rows:
         return read_rows(X, type(self).__name__, what=self._row)
 
-    def _skipping(self, i: int, value: Any, error: UnreadableError) -> None:
-        """Raise what is wrong with a row, named, unless such rows are skipped."""
-        if self.errors == "raise":
-            raise ValueError(
-                f"{type(self).__name__} can't read {name_row(i, value)}: {error} Mend or drop it, "
-                "or pass errors='skip'."
-            ) from error
+    def _made(
+        self, rows: Rows, idx: np.ndarray, make: Callable[[Any], Any]
+    ) -> tuple[list[int], list[Any]]:
+        """Which of the rows `idx` can be read, and what `make` makes of them.
+
+        The others are skipped, or the first of them is named by a ValueError.
+        """
+        readable, made = [], []
+        for i in idx.tolist():
+            value = rows.values[i]
+            try:
+                made.append(make(value))
+            except UnreadableError as error:
+                if self.errors == "skip":
+                    continue
+                raise ValueError(
+                    f"{type(self).__name__} can't read {name_row(i, value)}: {error} Mend or drop "
+                    "it, or pass errors='skip'."
+                ) from error
+            readable.append(i)
+        return readable, made
 
     def _kept(self, what: str, key: tuple[Any, ...], make: Any) -> Any:
         """What `make` returned when it was last called with this key; never pickled."""
@@ -198,6 +218,12 @@ class Embedder(TransformerMixin, BaseEstimator):
         check_name(self.name, owner)
         if "errors" in self.get_params(deep=False):
             check_choice(self.errors, "errors", owner, ERRORS)
+
+
+def _in_short(idx: np.ndarray) -> np.ndarray | slice:
+    """A run of rows as a slice, into which numpy copies faster."""
+    is_run = len(idx) == 1 or (np.diff(idx) == 1).all()
+    return slice(int(idx[0]), int(idx[-1]) + 1) if is_run else idx
 
 
 def check_name(name: Any, owner: str) -> None:

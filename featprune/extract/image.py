@@ -12,7 +12,7 @@ from featprune.extract.extras import load
 from featprune.extract.network import Source
 from featprune.extract.onnx import OnnxEmbedder
 from featprune.extract.pictures import check_preprocess, open_picture, resize
-from featprune.extract.rows import Rows, UnreadableError
+from featprune.extract.rows import Rows
 from featprune.parameters import check_count
 
 # Dalal and Triggs's: nine orientations, cells of 8 pixels, blocks of 2 × 2 cells
@@ -149,13 +149,7 @@ class ImageEmbedder(OnnxEmbedder):
             yield from super()._batches(rows)
             return
         for idx in chunks(np.arange(len(rows)), self.batch_size):
-            readable, made = [], []
-            for i in idx.tolist():
-                try:
-                    made.append(self._describe(rows.values[i]))
-                    readable.append(i)
-                except UnreadableError as error:
-                    self._skipping(i, rows.values[i], error)
+            readable, made = self._made(rows, idx, self._describe)
             if readable:
                 gradients, pixels = (np.stack(part) for part in zip(*made, strict=True))
                 yield Batch(np.array(readable), [gradients, pixels])

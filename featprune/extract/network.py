@@ -284,5 +284,7 @@ def _first_line(error: Exception) -> str:
     line = (str(error).strip().splitlines() or [type(error).__name__])[0].strip()
     # "[ONNXRuntimeError] : 7 : INVALID_PROTOBUF : Load model ..." has a preface of codes
     line = line.rpartition(" : ")[2] if line.startswith("[ONNXRuntimeError]") else line
-    line = re.sub(r"/onnxruntime_src/.*\) ", "", line)  # where in its source, and in which function
+    line = re.sub(
+        r"/onnxruntime_src/.*?\) ", "", line
+    )  # where in its source, and in which function
     return line if line.endswith(".") else f"{line}."

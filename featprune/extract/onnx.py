@@ -12,7 +12,7 @@ from featprune.extract.base import Batch, by_shape, chunks
 from featprune.extract.network import Network, Port, Source, check_source
 from featprune.extract.networked import Networked
 from featprune.extract.pictures import Plan, check_preprocess, make_plan, normalise, prepare
-from featprune.extract.rows import Rows, UnreadableError
+from featprune.extract.rows import Rows
 
 
 class OnnxEmbedder(Networked):
@@ -112,7 +112,7 @@ class OnnxEmbedder(Networked):
     1  [-4.0, 5.0]  [0.0, 5.0]
     """
 
-    _row = "a picture or the numbers of a row"
+    _row = "a picture or numbers"
 
     def __init__(
         self,
@@ -181,14 +181,9 @@ class OnnxEmbedder(Networked):
             yield Batch(idx, self._embed(network, {port.name: part}))
 
     def _pictures(self, network: Network, port: Port, rows: Rows, plan: Plan) -> Iterator[Batch]:
+        make = partial(prepare, plan=plan, owner=type(self).__name__)
         for idx in chunks(np.arange(len(rows)), self.batch_size):
-            readable, pictures = [], []
-            for i in idx.tolist():
-                try:
-                    pictures.append(prepare(rows.values[i], plan, type(self).__name__))
-                    readable.append(i)
-                except UnreadableError as error:
-                    self._skipping(i, rows.values[i], error)
+            readable, pictures = self._made(rows, idx, make)
             for part, stacked in by_shape(readable, pictures):
                 feeds = {port.name: stacked.astype(port.dtype, copy=False)}
                 yield Batch(part, self._embed(network, feeds))

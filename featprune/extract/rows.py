@@ -143,9 +143,9 @@ def vectors_frame(columns: Mapping[str, np.ndarray], missing: np.ndarray, rows: 
 
 
 def _cells(matrix: np.ndarray, missing: np.ndarray) -> np.ndarray:
-    cells = np.empty(len(matrix), dtype=object)  # filled one by one: numpy would make it 2-d
-    for i in np.flatnonzero(~missing):
-        cells[i] = matrix[i]
+    # row by row: of a list of arrays of one length numpy would make a matrix again
+    cells = np.fromiter(matrix, dtype=object, count=len(matrix))
+    cells[missing] = None
     return cells
 
 

@@ -28,7 +28,7 @@ def read_sound(value: Any, rate: int, owner: str) -> tuple[np.ndarray, int]:
     ----------
     value : str, path, array or (array, rate)
         A file that libsndfile reads, or samples of shape (n_samples,) or (n_samples, n_channels):
-        floats, or ints of which the largest possible one is 1.
+        floats, or ints of up to 32 bits, of which the largest possible one is 1.
     rate : int
         That of an array which comes without.
     owner : str
@@ -179,6 +179,11 @@ def _mono(samples: np.ndarray) -> np.ndarray:
         raise UnreadableError(
             f"it is an array of {samples.dtype} of shape {samples.shape}, and must be numbers of "
             "shape (n_samples,) or (n_samples, n_channels)."
+        )
+    if samples.dtype.kind in "iu" and samples.dtype.itemsize > 4:  # 16 bits in 64, most likely
+        raise UnreadableError(
+            f"its samples are of {samples.dtype}, of which nothing is the loudest: make them "
+            "floats in [-1, 1], or int16."
         )
     if not samples.size:
         raise UnreadableError("it has no samples.")

@@ -19,6 +19,8 @@ from featprune.extract.rows import Rows
 from featprune.parameters import check_choice, check_count
 
 _ANALYZERS = ("word", "char", "char_wb")
+# of which progress is told without a model
+_ROWS_AT_A_TIME = 1000
 # what sentence encoders call their inputs
 _INPUTS = {"input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids": "type_ids"}
 
@@ -196,7 +198,7 @@ class TextEmbedder(Networked):
     def _batches(self, rows: Rows) -> Iterator[Batch]:
         texts = self._texts(rows)
         if self.model is None:
-            for idx in chunks(np.arange(len(texts)), 1000):
+            for idx in chunks(np.arange(len(texts)), _ROWS_AT_A_TIME):
                 weights = self.vectorizer_.transform(texts[idx[0] : idx[-1] + 1])
                 yield Batch(idx, [_to_length_one(self.reduction_.transform(weights))])
             return

@@ -94,8 +94,9 @@ class PCASelector(ChunkedSelector):
         that those left explain at each size, on the rows of `fit`.
     loadings_ : ndarray of shape (n_encoded_features, n_components_)
         Directions of the components times their standard deviations; with ``standardize=True``
-        the correlations of features and components. A column of numbers is one feature, an
-        embedding as many as it has dimensions, other columns as many as their encoding.
+        the correlations of features and components, where a feature has a variance of 1 for
+        itself. A column of numbers is one feature, an embedding as many as it has dimensions,
+        other columns, and those with missing values, as many as their encoding.
     loading_columns_ : ndarray of shape (n_encoded_features,), int
         The column that each row of `loadings_` belongs to.
     explained_variance_ratio_ : ndarray of shape (n_components_,)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -203,24 +205,37 @@ def parquet_chunks(
 ) -> Iterator[np.ndarray]:
     """Yield the rows of a Parquet file as arrays of shape (at most batch_size, n_columns).
 
-    Columns are gathered in one array, float32 if all of them are. An array is overwritten when
-    the next one is asked for.
+    Columns are gathered in one array, float32 if all of them are. While one is worked on, the next
+    is read in a thread of its own. An array is overwritten when the next one is asked for.
 
     Raises
     ------
     ValueError
         If numbers are missing.
     """
+    chunks = _read_chunks(file, names, batch_size)
+    with ThreadPoolExecutor(1) as reader:
+        ahead = reader.submit(next, chunks, None)
+        while (chunk := ahead.result()) is not None:
+            ahead = reader.submit(next, chunks, None)
+            yield chunk
+
+
+def _read_chunks(
+    file: str | os.PathLike[str], names: Sequence[str], batch_size: int
+) -> Iterator[np.ndarray]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(file) as parquet:
+    # without buffers for what is read ahead, which would be the whole file
+    with pq.ParquetFile(file, pre_buffer=False) as parquet:
         schema = parquet.schema_arrow
         narrow = all(schema.field(name).type in (pa.float32(), pa.float16()) for name in names)
         dtype = np.float32 if narrow else np.float64
         # columns are copied as they lie in the file, one after the other
-        room = np.empty((len(names), batch_size), dtype=dtype)
-        for batch in parquet.iter_batches(batch_size=batch_size, columns=list(names)):
+        rooms = np.empty((2, len(names), batch_size), dtype=dtype)
+        batches = parquet.iter_batches(batch_size=batch_size, columns=list(names))
+        for room, batch in zip(cycle(rooms), batches, strict=False):
             missing = [name for name in names if batch.column(name).null_count]
             if missing:
                 raise ValueError(_not_finite(missing, has_missing=True))

@@ -124,7 +124,11 @@ def test_bytes_that_are_overwritten_never_crash_it(outputs, capfd):
         (None, TypeError, "must be the path of an ONNX file, or its bytes. Got None"),
         (layers(opset=99)[0], ValueError, "opset"),
         (layers(ir_version=99)[0], ValueError, "IR version"),
-        (model_of([], [("x", FLOAT, [1])], []), ValueError, r"\d bytes: \D*OrtValue"),
+        (
+            model_of([], [("x", FLOAT, [1])], []),
+            ValueError,
+            r"can.t load the model of \d+ bytes: Exception during initialization: \w",
+        ),
         (
             model_of([], [], [("y", FLOAT, [1])], {"y": np.ones(1, dtype=np.float32)}),
             ValueError,

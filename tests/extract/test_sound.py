@@ -145,6 +145,7 @@ def test_channels_are_averaged():
         (np.array([0.0, np.nan]), "missing or infinite"),
         (np.zeros((2, 2, 2)), r"of shape \(2, 2, 2\)"),
         (np.array(["a"]), "must be numbers"),
+        ([1, 2], "samples are of int64, of which nothing is the loudest"),
         ((np.zeros(3), 0), "its rate must be an int >= 1, and is 0"),
         ((np.zeros(3), 1.5), "its rate must be an int"),
         ("nowhere.wav", "No such file"),

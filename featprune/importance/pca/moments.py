@@ -185,23 +185,20 @@ def _of_rows(
     X: np.ndarray, weight: np.ndarray, standardize: bool, sharing: np.ndarray | None
 ) -> Centred:
     """Return centred rows, scaled so that their products are the second moments."""
-    rounding = _rounding(X.dtype)
-    dtype = X.dtype
     share = weight / weight.sum()
-    X = X.astype(np.float64)
-    mean = share @ X
-    X -= mean
-    rest = share @ X
-    X -= rest
-    mean = mean + rest
-    X *= np.sqrt(share)[:, None]
-    variances = np.einsum("ij,ij->j", X, X)
-    constant = is_constant(variances, mean, dtype)
-    variances[constant] = 0.0
-    X[:, constant] = 0.0
+    mean = (share.astype(X.dtype) @ X).astype(np.float64)
+    Z = X - mean
+    # once more: the rounding of the first mean may be large beside what is left
+    rest = share @ Z
+    mean += rest
+    for row, root in zip(Z, np.sqrt(share), strict=True):
+        row -= rest
+        row *= root
+    variances = np.einsum("ij,ij->j", Z, Z)
+    variances[is_constant(variances, mean, X.dtype)] = 0.0
     scale = scale_of(variances, standardize, sharing)
-    X /= scale
-    return Centred(DenseRows(X, rounding), mean, scale)
+    Z *= np.where(variances > 0, 1.0 / scale, 0.0)
+    return Centred(DenseRows(Z, _rounding(X.dtype)), mean, scale)
 
 
 def _rounding(dtype: np.dtype) -> float:
