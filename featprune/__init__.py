@@ -15,9 +15,11 @@ _home = {
     "MRMRSelector": "featprune.selectors.mrmr",
     "PCASelector": "featprune.selectors.pca",
     "PrunePlan": "featprune.plan",
+    "RankEnsemble": "featprune.selectors.rank_ensemble",
     "RedundancySelector": "featprune.selectors.redundancy",
     "SVMRFE": "featprune.selectors.svm_rfe",
     "ShadowSelector": "featprune.selectors.shadow",
+    "StabilitySelector": "featprune.selectors.stability",
     "TreeSelector": "featprune.selectors.trees",
 }
 
@@ -27,8 +29,10 @@ __all__ = [
     "MRMRSelector",
     "PCASelector",
     "PrunePlan",
+    "RankEnsemble",
     "RedundancySelector",
     "ShadowSelector",
+    "StabilitySelector",
     "TreeSelector",
 ]
 

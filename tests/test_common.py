@@ -25,8 +25,10 @@ from featprune import (
     SVMRFE,
     MRMRSelector,
     PCASelector,
+    RankEnsemble,
     RedundancySelector,
     ShadowSelector,
+    StabilitySelector,
     TreeSelector,
 )
 from featprune.importance.svm.machine import has_kernel
@@ -35,6 +37,7 @@ from featprune.importance.svm.machine import has_kernel
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*found no size whose score is surely better than"),
     pytest.mark.filterwarnings("ignore:.*passed the shadow test"),
+    pytest.mark.filterwarnings("ignore:.*was selected in threshold"),
 ]
 
 SELECTORS = {
@@ -66,6 +69,26 @@ SELECTORS = {
     "PCASelector, pfa": PCASelector(3, method="pfa", random_state=0),
     "RedundancySelector": RedundancySelector(0.5),
     "RedundancySelector, relevance": RedundancySelector(0.5, keep="relevance", method="spearman"),
+    "RankEnsemble": RankEnsemble(n_features_to_select=3, random_state=0),
+    "RankEnsemble, one_se": RankEnsemble([("svm", SVMRFE()), ("pca", PCASelector())], cv=3),
+    "RankEnsemble, rra": RankEnsemble(
+        [("mrmr", MRMRSelector()), ("svm", SVMRFE())],
+        aggregate="rra",
+        n_features_to_select="best",
+        cv=3,
+    ),
+    "RankEnsemble, bootstraps": RankEnsemble(
+        [("svm", SVMRFE()), ("pca", PCASelector())],
+        n_bootstraps=2,
+        n_features_to_select=3,
+        random_state=0,
+    ),
+    "StabilitySelector": StabilitySelector(
+        SVMRFE(n_features_to_select=3), n_resamples=3, random_state=0
+    ),
+    "StabilitySelector, unsupervised": StabilitySelector(
+        PCASelector(3), n_resamples=3, random_state=0
+    ),
     "MRMRSelector": MRMRSelector(3),
     "MRMRSelector, mutual information": MRMRSelector(3, relevance="mi", random_state=0),
 }
@@ -102,7 +125,8 @@ def _draws(selector):
 def _cannot(selector):
     """Checks of scikit-learn that fail, and why."""
     checks = [f"check_sample_weight_equivalence_on_{kind}_data" for kind in ("dense", "sparse")]
-    if _draws(selector):
+    is_resampled = getattr(selector, "n_bootstraps", 0) or hasattr(selector, "n_resamples")
+    if _draws(selector) or is_resampled:
         # a row that stands twice is drawn more often, but by other draws; scikit-learn's own fail
         return dict.fromkeys(checks, "draws rows")
     if getattr(selector, "relevance", None) == "mi":
@@ -505,7 +529,9 @@ def test_a_target_that_holds_no_numbers_is_refused(selector, change, numbers):
 def test_a_target_that_cannot_be_used_is_refused(selector, change, numbers):
     X, y = numbers
     make, error, message = BAD_TARGETS[change]
-    if change == "continuous" and isinstance(selector, MRMRSelector | RedundancySelector):
+    if change == "continuous" and isinstance(
+        selector, MRMRSelector | RedundancySelector | RankEnsemble
+    ):
         return  # it takes numbers, too
     with pytest.raises(error, match=message):
         clone(selector).fit(X, make(y))
