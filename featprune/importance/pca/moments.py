@@ -8,8 +8,8 @@ from featprune.importance.pca.rows import DenseRows
 from featprune.importance.pca.spread import Centred, Scatter, is_constant, scale_of
 
 # Rows multiplied at a time: few enough to stay in the cache while they are centred, and enough
-# for BLAS to be at full speed; in wide tables as many as columns, as adding p x p products costs.
-_BLOCK = 1024
+# that adding p x p products up costs little; in wide tables as many as columns, for the same.
+_BLOCK = 4096
 
 
 class NotFiniteError(ValueError):
@@ -21,7 +21,7 @@ class Moments:
 
     Rows are taken in blocks of fixed length, counted from the first row on, so the sums are the
     same however the rows were cut into chunks. A block of float32 is multiplied in float32, and
-    added up in float64. Until there are as many rows as columns (and 1024), the rows themselves
+    added up in float64. Until there are as many rows as columns (and 4096), the rows themselves
     are held, which is less than their products would be.
 
     Parameters
@@ -167,7 +167,8 @@ def _multiplied(X: np.ndarray, weight: np.ndarray) -> tuple[float, np.ndarray, n
     """Return the weight of a block, its mean, and its products around that."""
     total = weight.sum()
     with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is seen afterwards
-        Z = X - ((weight / total).astype(X.dtype) @ X)
+        mean = (weight / total).astype(X.dtype) @ X
+        Z = X - mean
         if (weight == 1).all():
             root = np.ones(len(X), dtype=X.dtype)
         else:
@@ -175,10 +176,9 @@ def _multiplied(X: np.ndarray, weight: np.ndarray) -> tuple[float, np.ndarray, n
             Z *= root[:, None]
         # what the mean's own rounding has left
         rest = (root @ Z).astype(np.float64) / total
-        mean = (weight / total).astype(X.dtype) @ X + rest
         products = Z.T @ Z
         products -= np.outer(total * rest, rest)
-    return float(total), mean, products
+    return float(total), mean + rest, products
 
 
 def _of_rows(

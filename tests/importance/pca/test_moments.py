@@ -6,10 +6,17 @@ import numpy as np
 import pytest
 from scipy import sparse as sp
 
+from featprune.importance.pca import moments as module
 from featprune.importance.pca.moments import Moments, NotFiniteError
 from featprune.importance.pca.rows import DenseRows, SparseRows
 from featprune.importance.pca.sparse import sparse_moments
 from featprune.importance.pca.spread import Scatter
+
+
+@pytest.fixture(autouse=True)
+def _small_blocks(monkeypatch):
+    """Let tables of some thousand rows have several blocks."""
+    monkeypatch.setattr(module, "_BLOCK", 1024)
 
 
 def table(n, p, seed=0, level=3.0):
