@@ -37,7 +37,7 @@ from clock import cpu_seconds, say
 from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.preprocessing import StandardScaler
 
-from featprune.selectors.pca import PCASelector
+from featprune import PCASelector
 
 METHODS = ("greedy", "qr", "pfa", "b2", "b4", "leverage", "loading")
 HEADER = ("table", "k", *METHODS, "random: mean ± sd of 20", "CPU s, greedy")

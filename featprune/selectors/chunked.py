@@ -126,7 +126,7 @@ class ChunkedSelector(BaseSelector):
         self,
         file: str | os.PathLike[str],
         columns: Sequence[str] | None = None,
-        batch_size: int = 16_384,
+        batch_size: int = 65_536,
     ) -> ChunkedSelector:
         """Fit to a Parquet file that need not fit in memory, reading it through once.
 
@@ -136,7 +136,7 @@ class ChunkedSelector(BaseSelector):
         columns : sequence of str, optional
             Those to choose from, in this order; all without. They must hold numbers, none of them
             missing.
-        batch_size : int, default=16384
+        batch_size : int, default=65536
             Rows in memory at a time, besides what the reader itself needs, which is about a row
             group.
 

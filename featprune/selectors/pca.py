@@ -158,7 +158,7 @@ class PCASelector(ChunkedSelector):
     Examples
     --------
     >>> import numpy as np
-    >>> from featprune.selectors.pca import PCASelector
+    >>> from featprune import PCASelector
     >>> rng = np.random.default_rng(0)
     >>> a, b = rng.normal(size=(2, 200))
     >>> X = np.column_stack([a, a + 0.1 * b, b, a - b])

@@ -218,6 +218,16 @@ def test_a_table_of_all_kinds_is_encoded():
     assert not {"age", "income"} <= set(kept)
 
 
+def test_a_category_counts_as_one_column_whatever_its_levels():
+    rng = np.random.default_rng(0)
+    towns = pd.Categorical.from_codes(rng.integers(0, 9, 400), [f"town {i}" for i in range(9)])
+    frame = pd.DataFrame({"town": towns, "size": rng.normal(size=400)})
+    fitted = PCASelector().fit(frame)
+    np.testing.assert_allclose(fitted.importances_, 0.5, atol=0.02)
+    unscaled = PCASelector(standardize=False).fit(frame.assign(size=100 * frame["size"]))
+    assert unscaled.importances_[1] > 0.99
+
+
 def test_groups_and_kept_columns():
     X = table()
     groups = {"g": [0, 5, 7]}

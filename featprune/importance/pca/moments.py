@@ -6,14 +6,11 @@ import numpy as np
 
 from featprune.importance.pca.rows import DenseRows
 from featprune.importance.pca.spread import Centred, Scatter, is_constant, scale_of
+from featprune.importance.pca.sums import NotFiniteError, Sums, Total
 
 # Rows multiplied at a time: few enough to stay in the cache while they are centred, and enough
 # that adding p x p products up costs little; in wide tables as many as columns, for the same.
 _BLOCK = 4096
-
-
-class NotFiniteError(ValueError):
-    """Rows hold NaN or infinite numbers."""
 
 
 class Moments:
@@ -46,7 +43,7 @@ class Moments:
         self._length = max(_BLOCK, n_features)
         self._held: list[tuple[np.ndarray, np.ndarray]] = []
         self._n_held = 0
-        self._sums = _Sums(n_features)
+        self._sums = Sums()
 
     def add(self, X: np.ndarray, weight: np.ndarray | None = None, *, copy: bool = True) -> None:
         """Add rows.
@@ -93,11 +90,15 @@ class Moments:
         """
         if self.n_rows < self.n_features:
             return _of_rows(*self._joined(), standardize, sharing)
-        sums = self._sums
+        total, dtype = self._sums.total(), self._sums.dtype
         if self._n_held:
-            sums = sums.copy()
-            sums.add(*self._joined())
-        return sums.centred(standardize, sharing)
+            rest = Sums()
+            rest.add(*self._joined())
+            of_rest = rest.total()
+            assert of_rest is not None
+            total, dtype = of_rest.plus(total), min(dtype, rest.dtype)
+        assert total is not None
+        return _of_total(total, dtype, standardize, sharing)
 
     def _hold(self, X: np.ndarray, weight: np.ndarray, copy: bool) -> None:
         if not np.isfinite(X).all():
@@ -112,73 +113,19 @@ class Moments:
         return self._held[0]
 
 
-class _Sums:
-    """Sums of blocks: Chan's update, with the block's own mean taken off before it is squared."""
-
-    def __init__(self, n_features: int) -> None:
-        self.weight = 0.0
-        self.mean = np.zeros(n_features)
-        self.products: np.ndarray | None = None  # p x p is made only when it is needed
-        self.dtype = np.dtype(np.float64)
-
-    def copy(self) -> _Sums:
-        """Return sums to which blocks can be added without changing these."""
-        twin = _Sums(len(self.mean))
-        twin.weight, twin.mean, twin.dtype = self.weight, self.mean, self.dtype
-        twin.products = None if self.products is None else self.products.copy()
-        return twin
-
-    def add(self, X: np.ndarray, weight: np.ndarray) -> None:
-        """Add one block; costs n_rows x p^2 multiplications in the dtype of `X`."""
-        block = _multiplied(X, weight)
-        if not np.isfinite(block[2]).all() and X.dtype != np.float64:
-            block = _multiplied(X.astype(np.float64), weight)  # squares may leave float32's range
-        total, mean, products = block
-        if not np.isfinite(products).all():
-            raise NotFiniteError
-        if X.dtype == np.float32:
-            self.dtype = X.dtype
-        if self.products is None:
-            self.products = products.astype(np.float64)
-        else:
-            self.products += products
-            apart = mean - self.mean
-            share = self.weight * total / (self.weight + total)
-            self.products += np.outer(share * apart, apart)
-            mean = self.mean + apart * (total / (self.weight + total))
-        self.weight += total
-        self.mean = mean
-
-    def centred(self, standardize: bool, sharing: np.ndarray | None) -> Centred:
-        """Return the second moments around the mean, shape (p, p)."""
-        assert self.products is not None
-        matrix = self.products / self.weight
-        variances = matrix.diagonal().copy()
-        variances[is_constant(variances, self.mean, self.dtype)] = 0.0
-        scale = scale_of(variances, standardize, sharing)
-        matrix /= scale
-        matrix /= scale[:, None]
-        matrix[variances == 0] = 0.0
-        matrix[:, variances == 0] = 0.0
-        return Centred(Scatter(matrix, _rounding(self.dtype)), self.mean, scale)
-
-
-def _multiplied(X: np.ndarray, weight: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-    """Return the weight of a block, its mean, and its products around that."""
-    total = weight.sum()
-    with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is seen afterwards
-        mean = (weight / total).astype(X.dtype) @ X
-        Z = X - mean
-        if (weight == 1).all():
-            root = np.ones(len(X), dtype=X.dtype)
-        else:
-            root = np.sqrt(weight).astype(X.dtype)
-            Z *= root[:, None]
-        # what the mean's own rounding has left
-        rest = (root @ Z).astype(np.float64) / total
-        products = Z.T @ Z
-        products -= np.outer(total * rest, rest)
-    return float(total), mean + rest, products
+def _of_total(
+    total: Total, dtype: np.dtype, standardize: bool, sharing: np.ndarray | None
+) -> Centred:
+    """Return the second moments around the mean, shape (p, p)."""
+    matrix = total.products / total.weight
+    variances = matrix.diagonal().copy()
+    variances[is_constant(variances, total.mean, dtype)] = 0.0
+    scale = scale_of(variances, standardize, sharing)
+    matrix /= scale
+    matrix /= scale[:, None]
+    matrix[variances == 0] = 0.0
+    matrix[:, variances == 0] = 0.0
+    return Centred(Scatter(matrix, _rounding(dtype)), total.mean, scale)
 
 
 def _of_rows(

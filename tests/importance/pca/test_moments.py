@@ -126,6 +126,38 @@ def test_float32_far_from_zero_loses_no_more_than_its_own_rounding():
     np.testing.assert_allclose(found, oracle(X.astype(float), None, True), atol=1e-6)
 
 
+MOVING = {
+    "drift": lambda X: X + np.linspace(-50, 50, len(X))[:, None],
+    "steps": lambda X: X + 100 * (np.arange(len(X)) // 1500)[:, None],
+    "constant at first": lambda X: np.where(np.arange(len(X))[:, None] < 1024, 7.3, X + 500),
+    "sorted": lambda X: np.sort(X, axis=0),
+    "a late outlier": lambda X: np.vstack([X, [[1e6, 0, 0, 0]]]),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("change", MOVING.values(), ids=MOVING.keys())
+def test_rows_whose_mean_moves_are_added_up_exactly(change, dtype):
+    X = change(np.random.default_rng(0).normal(size=(6000, 4))).astype(dtype)
+    found = in_chunks(X, [1000]).centred(standardize=True)
+    atol = 1e-12 if dtype == np.float64 else 2e-6
+    np.testing.assert_allclose(found.spread.matrix, oracle(X.astype(float), None, True), atol=atol)
+    exact = X.astype(float).mean(axis=0)
+    np.testing.assert_allclose(found.mean, exact, atol=atol * X.std(axis=0).max())
+
+
+def test_blocks_of_both_widths_are_added_up():
+    X = table(5000, 4)
+    narrow = X.astype(np.float32)
+    moments = Moments(4)
+    for start in range(0, 5000, 1024):
+        some = slice(start, start + 1024)
+        moments.add(narrow[some] if start < 2000 or start > 3500 else X[some])
+    found = moments.centred(standardize=True).spread
+    np.testing.assert_allclose(found.matrix, oracle(X, None, True), atol=1e-6)
+    assert found.rounding == 1e-6
+
+
 def test_float32_of_huge_numbers_does_not_overflow():
     X = (1e25 * np.random.default_rng(0).normal(size=(1100, 3))).astype(np.float32)
     found = in_chunks(X, []).centred(standardize=True).spread.matrix
