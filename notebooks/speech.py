@@ -112,6 +112,7 @@ for way, (columns, n_left) in ways.items():
                 "seconds": round(time.perf_counter() - started, 1),
             }
         )
+cache.cleanup()
 summary = pd.DataFrame(rows).set_index(["model", "dimensions"]).sort_index()
 print(summary.to_string())
 
