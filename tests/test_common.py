@@ -32,8 +32,6 @@ from featprune import (
     TreeSelector,
 )
 from featprune.importance.svm.machine import has_kernel
-from featprune.selectors.autoencoder import AutoencoderSelector
-from featprune.selectors.saliency import SaliencySelector
 
 # three classes are a poor target for a regressor, and what is held to here does not depend on it
 pytestmark = [
@@ -91,13 +89,6 @@ SELECTORS = {
     "StabilitySelector, unsupervised": StabilitySelector(
         PCASelector(3), n_resamples=3, random_state=0
     ),
-    "AutoencoderSelector": AutoencoderSelector(3, hidden=(8,), epochs=20, random_state=0),
-    "AutoencoderSelector, group_lasso": AutoencoderSelector(
-        method="group_lasso", hidden=(8,), epochs=20, random_state=0
-    ),
-    "SaliencySelector": SaliencySelector(
-        null=False, n_features_to_select=3, n_seeds=1, epochs=4, random_state=0
-    ),
     "MRMRSelector": MRMRSelector(3),
     "MRMRSelector, mutual information": MRMRSelector(3, relevance="mi", random_state=0),
 }
@@ -137,8 +128,6 @@ def _cannot(selector):
     is_resampled = getattr(selector, "n_bootstraps", 0) or hasattr(selector, "n_resamples")
     if _draws(selector) or is_resampled:
         # a row that stands twice is drawn more often, but by other draws; scikit-learn's own fail
-        return dict.fromkeys(checks, "draws rows")
-    if isinstance(selector, AutoencoderSelector | SaliencySelector):
         return dict.fromkeys(checks, "draws rows")
     if getattr(selector, "relevance", None) == "mi":
         checks += ["check_sample_weights_list", "check_sample_weights_not_overwritten"]
@@ -460,7 +449,7 @@ def test_reselect_moves_the_cut_and_fits_nothing(selector, numbers):
     path = fitted.path_
     for k in (1, 5, 8):
         assert fitted.reselect(k).n_features_ == k
-        if _is_sized(selector) and getattr(selector, "method", None) not in ("pfa", "concrete"):
+        if _is_sized(selector) and getattr(selector, "method", None) != "pfa":
             assert np.array_equal(fitted.ranking_, _fitted_to(selector, k, X, y).ranking_)
     assert fitted.path_ is path
     if path.scores is None:
@@ -541,7 +530,7 @@ def test_a_target_that_cannot_be_used_is_refused(selector, change, numbers):
     X, y = numbers
     make, error, message = BAD_TARGETS[change]
     if change == "continuous" and isinstance(
-        selector, MRMRSelector | RedundancySelector | RankEnsemble | SaliencySelector
+        selector, MRMRSelector | RedundancySelector | RankEnsemble
     ):
         return  # it takes numbers, too
     with pytest.raises(error, match=message):

@@ -1,1 +1,0 @@
-"""Importance from networks: Keras on whichever backend there is, loaded when it is first used."""
