@@ -23,6 +23,16 @@ def step_size(step: int | float, n_units: int) -> int:
     return int(step) if step >= 1 else max(1, int(step * n_units))
 
 
+def check_number(
+    value: Any, parameter: str, owner: str, above: float, most: float, *, with_end: bool = True
+) -> None:
+    """Raise unless `value` is a number above `above` and below `most`, or as large."""
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    good = is_number and (above < float(value) < most or (with_end and float(value) == most))
+    end = "]" if with_end else ")"
+    _check(value, good, f"a number in ({above:g}, {most:g}{end}", parameter, owner)
+
+
 def check_flag(value: Any, parameter: str, owner: str) -> None:
     """Raise unless `value` is True or False."""
     _check(value, isinstance(value, bool), "True or False", parameter, owner)
@@ -48,4 +58,5 @@ def _check(value: Any, good: bool, expected: str, parameter: str, owner: str) ->
 
 def _error_class(value: Any) -> type[Exception]:
     """A number or a word that is out of range is a ValueError, anything else a TypeError."""
-    return ValueError if isinstance(value, (Real, str)) else TypeError
+    is_of_type = isinstance(value, (Real, str)) and not isinstance(value, bool)
+    return ValueError if is_of_type else TypeError

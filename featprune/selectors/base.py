@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.feature_selection import SelectorMixin
-from sklearn.utils import check_consistent_length
+from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from featprune.cut import SCORED_RULES, check_rule, cut
@@ -165,8 +165,16 @@ class BaseSelector(SelectorMixin, BaseEstimator):
         self._cut_at(rule)
         return self
 
+    def _as_size(self, rule: int | float | str) -> int | float | str:
+        """Return a rule of the class's own as one that any path can be cut by."""
+        return rule
+
+    def _seed(self) -> int:
+        """Draw the seed of a fit from `random_state`."""
+        return int(check_random_state(self.random_state).randint(2**31 - 1))
+
     def _cut_at(self, rule: int | float | str) -> None:
-        size = cut(self.path_, rule, stacklevel=4)
+        size = cut(self.path_, self._as_size(rule), stacklevel=4)
         kept = self.path_.support(size)
         self.size_ = size
         self._dimensions = self._units.dimensions(kept)
@@ -293,6 +301,16 @@ class BaseSelector(SelectorMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = self.encoder is not None
         return tags
+
+
+def rows_that_count(
+    table: Table, y: Any, sample_weight: np.ndarray | None
+) -> tuple[Table, Any, np.ndarray | None]:
+    """Return the table, target and weights of the rows that :func:`weighted_rows` leaves."""
+    if sample_weight is None:
+        return table, y, None
+    rows, sample_weight = weighted_rows(np.arange(table.n_rows), sample_weight)
+    return table.rows(rows), None if y is None else y[rows], sample_weight
 
 
 def weighted_rows(

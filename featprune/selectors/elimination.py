@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,9 +10,6 @@ from typing import Any, NamedTuple
 
 import joblib
 import numpy as np
-from scipy import stats
-from sklearn.model_selection import check_cv
-from sklearn.utils import check_random_state
 
 from featprune.cut import needs_scores
 from featprune.importance.trace import Trace
@@ -21,6 +17,7 @@ from featprune.path import EliminationPath
 from featprune.progress import tell
 from featprune.ranking import fold
 from featprune.selectors.base import BaseSelector, weighted_rows
+from featprune.selectors.folds import Rows, split, warn_if_guessing
 from featprune.selectors.time_limit import (
     Clock,
     check_time_limit,
@@ -31,9 +28,6 @@ from featprune.selectors.time_limit import (
 from featprune.table.columns import Table
 from featprune.table.encode import Encoded, TableEncoder
 from featprune.table.units import Units
-
-# numbers of the rows to train on, and of those to score on, if any
-Rows = tuple[np.ndarray, np.ndarray | None]
 
 
 class HeldOut(NamedTuple):
@@ -122,10 +116,10 @@ class EliminationSelector(BaseSelector):
         groups: Any,
     ) -> tuple[EliminationPath, np.ndarray]:
         n_units, floor = len(units.names), self._floor(units)
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        seed = self._seed()
         splits: list[Rows] = [(np.arange(table.n_rows), None)]
         if needs_scores(self.n_features_to_select):
-            splits += self._split(table, y, groups)
+            splits += split(self.cv, table, y, groups, classifies=self._is_classifier())
         clock = start_clock(self.time_limit, len(splits), joblib.effective_n_jobs(self.n_jobs))
         task = f"{type(self).__name__}: eliminating"
         paths: list[_Path] = []
@@ -172,20 +166,6 @@ class EliminationSelector(BaseSelector):
         if isinstance(rule, Integral) and reached > self._floor(self._units):
             return max(int(rule), reached)
         return rule
-
-    def _split(self, table: Table, y: np.ndarray | None, groups: Any) -> list[Rows]:
-        """Rows of each fold, or an error that says how to do without."""
-        splitter = check_cv(self.cv, y, classifier=self._is_classifier())
-        try:
-            return [
-                (row_numbers(train), row_numbers(test))
-                for train, test in splitter.split(table.native, y, groups)
-            ]
-        except ValueError as error:
-            raise ValueError(
-                f"The rows can't be split into the folds of cv={self.cv!r}: {error} Pass a cv "
-                "with fewer folds, or n_features_to_select as a number, which needs none."
-            ) from error
 
 
 class _Progress:
@@ -250,33 +230,3 @@ def _assemble(paths: list[_Path], names: tuple[str, ...]) -> EliminationPath:
         fold_orders=np.array([one.trace.order for one in paths[1:]]),
         baseline=np.array([fold_scores.baseline for fold_scores in scores]),
     )
-
-
-def warn_if_guessing(path: EliminationPath, splits: list[Rows], owner: str, mend: str) -> None:
-    """Say so if no size is better than a model that knows no column.
-
-    A one-sided t-test at 5 % on the folds of the best size, with the variance corrected for
-    the rows that training parts share (Nadeau & Bengio 2003, doi 10.1023/A:1024068626366).
-    """
-    if np.isnan(path.mean_scores).all():
-        return  # there is no best size, and the cut says so
-    best = int(np.nanargmax(path.mean_scores))
-    score, error, n_folds = path.mean_scores[best], path.score_errors[best], len(splits)
-    shared = float(np.mean([len(test) / len(train) for train, test in splits if test is not None]))
-    margin = 0.0
-    if n_folds > 1:
-        margin = error * np.sqrt(1 + n_folds * shared) * stats.t.ppf(0.95, n_folds - 1)
-    if score - margin <= path.mean_baseline:
-        warnings.warn(
-            f"{owner} found no size whose score is surely better than guessing: {score:.3g} ± "
-            f"{error:.2g} with {path.sizes[best]}, {path.mean_baseline:.3g} without any column. "
-            f"Which columns are kept is then close to chance. {mend}",
-            UserWarning,
-            stacklevel=4,
-        )
-
-
-def row_numbers(rows: np.ndarray) -> np.ndarray:
-    """Positions of rows that a splitter gave as positions or as a mask."""
-    rows = np.asarray(rows)
-    return np.flatnonzero(rows) if rows.dtype == bool else rows

@@ -8,7 +8,6 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_random_state
 
 from featprune.importance.filters.categories import as_category
 from featprune.importance.filters.likeness import Likeness, likeness
@@ -22,7 +21,7 @@ from featprune.parameters import check_choice
 from featprune.path import EliminationPath
 from featprune.progress import tell
 from featprune.ranking import weakest_first
-from featprune.selectors.base import BaseSelector, weighted_rows
+from featprune.selectors.base import BaseSelector, rows_that_count
 from featprune.selectors.target import check_either
 from featprune.table.columns import Table
 from featprune.table.encode import Encoded, TableEncoder
@@ -181,11 +180,9 @@ class MRMRSelector(BaseSelector):
         sample_weight: np.ndarray | None,
         groups: Any,
     ) -> tuple[EliminationPath, np.ndarray]:
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        if sample_weight is not None:
-            rows, sample_weight = weighted_rows(np.arange(table.n_rows), sample_weight)
-            table, y = table.rows(rows), y[rows]
-            self._refuse_weights(sample_weight)
+        seed = self._seed()
+        table, y, sample_weight = rows_that_count(table, y, sample_weight)
+        self._refuse_weights(sample_weight)
         encoder = TableEncoder(
             self.encoder,
             standardize=False,

@@ -10,8 +10,6 @@ from typing import Any
 
 import joblib
 import numpy as np
-from sklearn.model_selection import check_cv
-from sklearn.utils import check_random_state
 from threadpoolctl import threadpool_limits
 
 from featprune.cut import SCORED_RULES, needs_scores, size_explaining
@@ -23,13 +21,13 @@ from featprune.importance.pca.choose import (
     rebuilt_by_units,
 )
 from featprune.importance.pca.spectrum import Spectrum, spectrum
-from featprune.parameters import check_choice, check_flag
+from featprune.parameters import check_choice, check_flag, check_number
 from featprune.path import EliminationPath
 from featprune.progress import tell
 from featprune.ranking import fold
 from featprune.selectors.base import weighted_rows
 from featprune.selectors.chunked import ChunkedSelector
-from featprune.selectors.elimination import row_numbers
+from featprune.selectors.folds import split
 from featprune.selectors.pca_features import Features, features_of
 from featprune.table.columns import Table
 from featprune.table.encode import TableEncoder
@@ -312,35 +310,27 @@ class PCASelector(ChunkedSelector):
             progress=partial(tell, f"{type(self).__name__}: ordering"),
         )
 
-    def _seed(self) -> int:
-        """Return a seed drawn from `random_state`."""
-        return int(check_random_state(self.random_state).randint(2**31 - 1))
-
-    def _cut_at(self, rule: int | float | str) -> None:
+    def _as_size(self, rule: int | float | str) -> int | float | str:
         if rule == "reconstruction":
-            self._check_reconstruction()
-            rule = size_explaining(self.path_, self.reconstruction)
-        super()._cut_at(rule)
+            check_number(self.reconstruction, "reconstruction", type(self).__name__, 0, 1)
+            return size_explaining(self.path_, self.reconstruction)
+        return rule
 
     def _split(
         self, table: Table, y: Any, sample_weight: np.ndarray | None, groups: Any
     ) -> list[tuple[np.ndarray, np.ndarray]]:
         """Return training and held-out rows of the folds; those count where both have weight."""
-        try:
-            splitter = check_cv(self.cv, y, classifier=False)
-            splits = [
-                (row_numbers(train), row_numbers(test))
-                for train, test in splitter.split(table.native, y, groups)
-            ]
-        except ValueError as error:
-            raise ValueError(
-                f"The rows can't be split into the folds of cv={self.cv!r}: {error} Pass a cv "
-                "with fewer folds, or n_features_to_select='reconstruction' and cv=None, which "
-                "need none."
-            ) from error
+        splits = split(
+            self.cv,
+            table,
+            y,
+            groups,
+            classifies=False,
+            instead="n_features_to_select='reconstruction' and cv=None, which need none",
+        )
         if sample_weight is None:
             return splits
-        splits = [split for split in splits if all(sample_weight[part].any() for part in split)]
+        splits = [fold for fold in splits if all(sample_weight[part].any() for part in fold)]
         if not splits:
             raise ValueError(
                 "In each fold, all training or all held-out rows have a sample_weight of 0. Pass "
@@ -351,7 +341,7 @@ class PCASelector(ChunkedSelector):
     def _check_parameters(self) -> None:
         super()._check_parameters()
         name = type(self).__name__
-        self._check_reconstruction()
+        check_number(self.reconstruction, "reconstruction", name, 0, 1)
         check_choice(self.method, "method", name, METHODS)
         check_flag(self.standardize, "standardize", name)
         number = self.n_components
@@ -364,16 +354,6 @@ class PCASelector(ChunkedSelector):
             raise kind(
                 f"The 'n_components' parameter of {name} must be an int >= 1, a float in (0, 1) "
                 f"or None. Got {number!r} instead."
-            )
-
-    def _check_reconstruction(self) -> None:
-        share = self.reconstruction
-        is_number = isinstance(share, Real) and not isinstance(share, bool)
-        if not is_number or not 0 < float(share) <= 1:
-            kind = ValueError if isinstance(share, (Real, str)) else TypeError
-            raise kind(
-                f"The 'reconstruction' parameter of {type(self).__name__} must be a number in "
-                f"(0, 1]. Got {share!r} instead."
             )
 
 

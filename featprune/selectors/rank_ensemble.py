@@ -8,22 +8,20 @@ from typing import Any, NamedTuple
 
 import joblib
 import numpy as np
-from sklearn.model_selection import check_cv
 from sklearn.svm import SVR
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from featprune.cut import needs_scores
 from featprune.importance.aggregate import AGGREGATES, agreement
-from featprune.importance.trees.eliminate import path_sizes
 from featprune.parameters import check_choice, check_count, check_step
 from featprune.path import EliminationPath
+from featprune.path.sizes import path_sizes
 from featprune.progress import tell
 from featprune.ranking import weakest_first
 from featprune.selectors.base import BaseSelector
 from featprune.selectors.consensus import Consensus, Members, combine, rank_all
 from featprune.selectors.downstream import Downstream, Part
-from featprune.selectors.elimination import row_numbers, warn_if_guessing
+from featprune.selectors.folds import split, warn_if_guessing
 from featprune.selectors.members import (
     Rows,
     check_member,
@@ -244,14 +242,14 @@ class RankEnsemble(NamedMembers, BaseSelector):
         sample_weight: np.ndarray | None,
         groups: Any,
     ) -> tuple[EliminationPath, np.ndarray]:
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        seed = self._seed()
         members = self._members()
         rows = Rows(table, units, y, sample_weight, None if groups is None else np.asarray(groups))
         splits: list[tuple[np.ndarray, np.ndarray | None]] = [(np.arange(table.n_rows), None)]
         sizes = path_sizes(len(units.names), self._floor(units), self.step)
         downstream = None
         if needs_scores(self.n_features_to_select):
-            splits += self._split(table, y, groups)
+            splits += split(self.cv, table, y, groups, classifies=not self._regresses)
             downstream = Downstream(
                 self.estimator, regresses=self._regresses, scoring=self.scoring, seed=seed
             )
@@ -369,21 +367,6 @@ class RankEnsemble(NamedMembers, BaseSelector):
             return list(self.selectors)
         machine = SVR(kernel="linear") if self._regresses else None
         return [("svm", SVMRFE(machine)), ("trees", TreeSelector()), ("pca", PCASelector())]
-
-    def _split(
-        self, table: Table, y: np.ndarray, groups: Any
-    ) -> list[tuple[np.ndarray, np.ndarray | None]]:
-        splitter = check_cv(self.cv, y, classifier=not self._regresses)
-        try:
-            return [
-                (row_numbers(train), row_numbers(test))
-                for train, test in splitter.split(table.native, y, groups)
-            ]
-        except ValueError as error:
-            raise ValueError(
-                f"The rows can't be split into the folds of cv={self.cv!r}: {error} Pass a cv "
-                "with fewer folds, or n_features_to_select as a number, which needs none."
-            ) from error
 
     def _check_parameters(self) -> None:
         super()._check_parameters()

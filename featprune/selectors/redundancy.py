@@ -6,7 +6,6 @@ import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from functools import partial
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -17,10 +16,10 @@ from featprune.importance.filters.categories import Category
 from featprune.importance.filters.likeness import Likeness, likeness
 from featprune.importance.filters.profile import profile, relevances, variances
 from featprune.importance.filters.redundancy import Redundancy, find_redundant
-from featprune.parameters import check_choice
+from featprune.parameters import check_choice, check_number
 from featprune.path import EliminationPath
 from featprune.progress import tell
-from featprune.selectors.base import BaseSelector, weighted_rows
+from featprune.selectors.base import BaseSelector, rows_that_count
 from featprune.selectors.target import check_either
 from featprune.table.columns import EMBEDDING, Table, quote_some
 from featprune.table.comparable import make_comparable
@@ -189,9 +188,7 @@ class RedundancySelector(BaseSelector):
         sample_weight: np.ndarray | None,
         groups: Any,
     ) -> tuple[EliminationPath, np.ndarray]:
-        if sample_weight is not None:
-            rows, sample_weight = weighted_rows(np.arange(table.n_rows), sample_weight)
-            table, y = table.rows(rows), None if y is None else y[rows]
+        table, y, sample_weight = rows_that_count(table, y, sample_weight)
         widths = self._widths(table, units)
         parts = make_comparable(table, widths)
         columns = Columns(
@@ -306,10 +303,10 @@ class RedundancySelector(BaseSelector):
     def _check_parameters(self) -> None:
         super()._check_parameters()
         name = type(self).__name__
-        _check_share(self.threshold, "threshold", name)
+        check_number(self.threshold, "threshold", name, 0, 1)
         check_choice(self.method, "method", name, ("pearson", "spearman"))
         check_choice(self.keep, "keep", name, ("missing", "first", "variance", "relevance"))
-        _check_share(self.constant_share, "constant_share", name)
+        check_number(self.constant_share, "constant_share", name, 0, 1)
 
     def _check_target(self, y: Any) -> np.ndarray | None:
         if self.keep != "relevance":
@@ -364,13 +361,3 @@ def _refuse_infinite(table: Table, columns: np.ndarray) -> None:
         noun = "column" if len(columns) == 1 else "columns"
         names = quote_some([table.names[i] for i in columns])
         raise ValueError(f"X has infinite values in {noun} {names}. Replace or drop them.")
-
-
-def _check_share(value: Any, parameter: str, owner: str) -> None:
-    """Raise unless `value` is a number above 0 and at most 1."""
-    is_number = isinstance(value, Real) and not isinstance(value, bool)
-    if is_number and 0 < float(value) <= 1:
-        return
-    raise (ValueError if is_number or isinstance(value, str) else TypeError)(
-        f"The {parameter!r} parameter of {owner} must be a number in (0, 1]. Got {value!r} instead."
-    )

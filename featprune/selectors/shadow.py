@@ -6,11 +6,9 @@ import time
 import warnings
 from collections.abc import Iterable, Mapping
 from functools import partial
-from numbers import Real
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_random_state
 
 from featprune.importance.trees.family import Family, family_of
 from featprune.importance.trees.model import Rows, Trees, as_taken
@@ -23,11 +21,11 @@ from featprune.importance.trees.shadow import (
     rough_fix,
     shadow_test,
 )
-from featprune.parameters import check_choice, check_count, check_flag
+from featprune.parameters import check_choice, check_count, check_flag, check_number
 from featprune.path import EliminationPath
 from featprune.progress import tell
 from featprune.ranking import fold
-from featprune.selectors.base import weighted_rows
+from featprune.selectors.base import rows_that_count
 from featprune.selectors.time_limit import check_time_limit
 from featprune.selectors.tree_based import TreeBased
 from featprune.table.columns import Table
@@ -227,10 +225,8 @@ class ShadowSelector(TreeBased):
         groups: Any,
     ) -> tuple[EliminationPath, np.ndarray]:
         deadline = None if self.time_limit is None else time.monotonic() + self.time_limit
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        if sample_weight is not None:
-            rows, sample_weight = weighted_rows(np.arange(table.n_rows), sample_weight)
-            table, y = table.rows(rows), y[rows]
+        seed = self._seed()
+        table, y, sample_weight = rows_that_count(table, y, sample_weight)
         family, importance = self._check_trees(self._estimator)
         encoded = self._encoder(seed).fit_transform(table, y, sample_weight)
         unit = units.of_features(encoded)
@@ -307,8 +303,8 @@ class ShadowSelector(TreeBased):
         super()._check_parameters()
         name = type(self).__name__
         check_count(self.n_iter, "n_iter", name)
-        _check_between(self.percentile, "percentile", name, 100, with_end=True)
-        _check_between(self.alpha, "alpha", name, 1, with_end=False)
+        check_number(self.percentile, "percentile", name, 0, 100)
+        check_number(self.alpha, "alpha", name, 0, 1, with_end=False)
         check_flag(self.two_step, "two_step", name)
         check_choice(self.tentative, "tentative", name, ("drop", "keep", "rough_fix"))
         check_time_limit(self.time_limit, name)
@@ -363,15 +359,4 @@ def _make_path(
         order=order,
         criterion=(outcome.hits / outcome.rounds)[order],
         sizes=n_units - np.append(0, ends).astype(np.intp),
-    )
-
-
-def _check_between(value: Any, parameter: str, owner: str, end: int, *, with_end: bool) -> None:
-    """Raise unless `value` is a number above 0 and below `end`, or as large."""
-    is_number = isinstance(value, Real) and not isinstance(value, bool)
-    if is_number and (0 < float(value) < end or (with_end and float(value) == end)):
-        return
-    raise (ValueError if is_number or isinstance(value, str) else TypeError)(
-        f"The {parameter!r} parameter of {owner} must be a number in (0, {end}"
-        f"{']' if with_end else ')'}. Got {value!r} instead."
     )

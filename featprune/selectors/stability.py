@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping
-from numbers import Real
 from typing import Any
 
 import joblib
 import numpy as np
-from sklearn.utils import check_random_state, get_tags
+from sklearn.utils import get_tags
 
 from featprune.importance.stability import false_selections, least_count, stability
-from featprune.parameters import check_count
+from featprune.parameters import check_count, check_number
 from featprune.path import EliminationPath
 from featprune.progress import tell
 from featprune.selectors.base import BaseSelector
@@ -185,7 +184,7 @@ class StabilitySelector(BaseSelector):
         sample_weight: np.ndarray | None,
         groups: Any,
     ) -> tuple[EliminationPath, np.ndarray]:
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        seed = self._seed()
         rows = Rows(table, units, y, sample_weight, None if groups is None else np.asarray(groups))
         rows = rows.take(np.arange(table.n_rows))
         selections, ranks = self._select(rows, seed)
@@ -284,8 +283,8 @@ class StabilitySelector(BaseSelector):
         name = type(self).__name__
         check_member(self.selector, "The 'selector' parameter", self)
         check_count(self.n_resamples, "n_resamples", name)
-        _check_share(self.sample_fraction, "sample_fraction", name, 0, 0.5)
-        _check_share(self.threshold, "threshold", name, 0.5, 1)
+        check_number(self.sample_fraction, "sample_fraction", name, 0, 0.5)
+        check_number(self.threshold, "threshold", name, 0.5, 1)
 
     def _check_target(self, y: Any) -> np.ndarray | None:
         self._regresses = True
@@ -324,14 +323,3 @@ def _one_sample(owner: StabilitySelector, rows: Rows, idx: np.ndarray, seed: int
 
 def _needs_target(selector: Any) -> bool:
     return not hasattr(selector, "__sklearn_tags__") or get_tags(selector).target_tags.required
-
-
-def _check_share(value: Any, parameter: str, owner: str, above: float, most: float) -> None:
-    """Raise unless `value` is a number above `above` and at most `most`."""
-    is_number = isinstance(value, Real) and not isinstance(value, bool)
-    if is_number and above < float(value) <= most:
-        return
-    raise (ValueError if is_number or isinstance(value, str) else TypeError)(
-        f"The {parameter!r} parameter of {owner} must be a number in ({above:g}, {most:g}]. "
-        f"Got {value!r} instead."
-    )

@@ -14,10 +14,11 @@ from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.utils.validation import check_is_fitted
 
 from featprune.importance.trace import Trace
-from featprune.importance.trees.eliminate import Measure, eliminate, path_sizes
+from featprune.importance.trees.eliminate import Measure, eliminate
 from featprune.importance.trees.family import Family, check_importance, family_of
 from featprune.importance.trees.model import Fitted, Rows, Trees, as_taken
 from featprune.parameters import check_count, check_flag, check_step
+from featprune.path.sizes import path_sizes
 from featprune.selectors.elimination import EliminationSelector, HeldOut, Scores
 from featprune.selectors.tree_based import TreeBased
 from featprune.table.encode import Encoded

@@ -14,7 +14,6 @@ from featprune.importance.trees.family import LIGHTGBM, XGBOOST
 from featprune.importance.trees.measure import of_contributions, of_splits
 from featprune.importance.trees.model import Fitted, Rows, Trees
 from featprune.importance.trees.permutation import of_permutations
-from featprune.parameters import step_size
 from featprune.ranking import fold, weakest_first
 
 # Rows whose predictions are taken apart: a row takes as long as a hundred take to be predicted, and
@@ -136,28 +135,6 @@ def eliminate(
         decisions=None,
     )
     return trace, None if score is None else np.array(scores)
-
-
-def path_sizes(n_units: int, floor: int, step: int | float | str) -> np.ndarray:
-    """Return how many units there are at each model of a path.
-
-    Parameters
-    ----------
-    n_units, floor : int
-        At the first and at the last.
-    step : int, float or "auto"
-        Units that leave at a time: a number, a share of all, or a fifth of those that are left.
-
-    Examples
-    --------
-    >>> path_sizes(20, 1, "auto").tolist()
-    [20, 16, 13, 11, 9, 8, 7, 6, 5, 4, 3, 2, 1]
-    """
-    sizes = [n_units]
-    while sizes[-1] > floor:
-        gone = max(1, sizes[-1] // 5) if isinstance(step, str) else step_size(step, n_units)
-        sizes.append(max(floor, sizes[-1] - gone))
-    return np.array(sizes)
 
 
 def _weakest(values: np.ndarray, candidates: np.ndarray, take: int) -> np.ndarray:

@@ -7,9 +7,10 @@ from sklearn.datasets import make_classification, make_regression
 from sklearn.feature_selection import RFE
 from xgboost import XGBClassifier, XGBRegressor
 
-from featprune.importance.trees.eliminate import Measure, eliminate, path_sizes
+from featprune.importance.trees.eliminate import Measure, eliminate
 from featprune.importance.trees.family import family_of
 from featprune.importance.trees.model import Rows, Trees
+from featprune.path.sizes import path_sizes
 
 MODEL = XGBClassifier(
     n_estimators=15, max_depth=4, importance_type="total_gain", random_state=0, n_jobs=1
